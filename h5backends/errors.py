@@ -7,6 +7,7 @@ caller would catch without knowing this package::
     H5Error
     ├── NodeError                     something about a node of the tree
     │   ├── NodeNotFoundError         (KeyError)
+    │   ├── AttributeMissingError     (KeyError)
     │   ├── NodeExistsError           (ValueError)
     │   ├── NodeNameError             (ValueError)
     │   └── NodeKindError             (TypeError)
@@ -38,6 +39,7 @@ caller would catch without knowing this package::
 from __future__ import annotations
 
 __all__ = [
+    "AttributeMissingError",
     "AttributeValueError",
     "DTypeError",
     "DataError",
@@ -135,6 +137,10 @@ class NodeError(H5Error):
 
 class NodeNotFoundError(NodeError, KeyError):
     """No node has this path."""
+
+
+class AttributeMissingError(NodeError, KeyError):
+    """The node has no attribute of this name."""
 
 
 class NodeExistsError(NodeError, ValueError):

@@ -164,6 +164,10 @@ class Driver(ABC):
     def identity(self, handle: Handle) -> Any:
         """Return something hashable that two handles share exactly if they are the same node."""
 
+    def native_node(self, handle: Handle) -> Any:
+        """Return the library's own object for a node; here the handle itself."""
+        return handle
+
     @abstractmethod
     def kind(self, handle: Handle) -> NodeKind:
         """Tell what a node is: by its ``CLASS`` attribute, else inferred. Never writes."""

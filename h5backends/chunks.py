@@ -1,0 +1,57 @@
+"""Chunk shapes: chosen for how the data arrive, never left to the library.
+
+Automatic chunking sees an empty growing array and picks tiny chunks; for frames it cuts every
+image into pieces, which costs tenfold in time. See `docs/explanations/decisions`.
+"""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["block_chunks", "stream_chunks"]
+
+_STREAM_BYTES = 64 * 1024
+"""Target of a stream's chunk: large against the cost of a write, small against a short scan."""
+_BLOCK_BYTES = 1024 * 1024
+"""Target for arrays of known shape."""
+_CHUNK_LIMIT = 2**31
+"""Stay well below the 4 GiB that a chunk may have."""
+
+
+def stream_chunks(row_shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """Choose chunks for an array that grows row by row.
+
+    Small rows are collected to about 64 KiB; a row beyond that (an image) is one chunk.
+
+    Parameters
+    ----------
+    row_shape : tuple of int
+        Shape of one row.
+    itemsize : int
+        Bytes of one element.
+    """
+    row_shape = tuple(max(1, n) for n in row_shape)
+    row_bytes = max(1, itemsize * math.prod(row_shape))
+    if row_bytes > _CHUNK_LIMIT:
+        return (1, *block_chunks(row_shape, itemsize))
+    return (max(1, _STREAM_BYTES // row_bytes), *row_shape)
+
+
+def block_chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """Choose chunks for an array of known shape: whole trailing axes up to about 1 MiB.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The full extent; axes of length zero count as one.
+    itemsize : int
+        Bytes of one element.
+    """
+    chunks = [1] * len(shape)
+    budget = max(1, _BLOCK_BYTES // max(1, itemsize))
+    for axis in range(len(shape) - 1, -1, -1):
+        chunks[axis] = max(1, min(shape[axis], budget))
+        budget //= chunks[axis]
+        if chunks[axis] < shape[axis] or not budget:
+            break
+    return tuple(chunks)

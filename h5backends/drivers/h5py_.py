@@ -1,0 +1,454 @@
+"""The h5py driver: local files, SWMR, direct chunk writes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import h5py
+import numpy as np
+from h5py import h5a, h5d, h5o, h5p, h5s, h5t
+from numpy.typing import NDArray
+
+from h5backends import localfile
+from h5backends.drivers import _h5py_attributes as attributes
+from h5backends.drivers import _h5py_filters as codecs
+from h5backends.drivers.base import Appender, Driver, no_filters
+from h5backends.errors import (
+    DTypeError,
+    FileClosedError,
+    H5Error,
+    NodeExistsError,
+    NodeKindError,
+    NodeNotFoundError,
+)
+from h5backends.types import (
+    ArraySpec,
+    Box,
+    Capability,
+    Filters,
+    Mode,
+    NodeKind,
+    OpenOptions,
+    Stored,
+)
+
+__all__ = ["H5pyDriver"]
+
+_LIBVER = ("v110", "v110")
+"""Superblock 3 and nothing newer: SWMR needs it, and HDF5 1.10 can still open the file."""
+
+_Handle = h5py.Group | h5py.Dataset
+
+
+class H5pyDriver(Driver):
+    """One local file through h5py."""
+
+    name: ClassVar[str] = "h5py"
+    capabilities: ClassVar[Capability] = (
+        Capability.PERSISTENT
+        | Capability.LOCAL
+        | Capability.SWMR_WRITE
+        | Capability.SWMR_READ
+        | Capability.REFRESH
+        | Capability.FSYNC
+        | Capability.DIRECT_CHUNK
+    )
+
+    def __init__(self, file: h5py.File, location: str, mode: Mode) -> None:
+        self._file = file
+        self._location = location
+        self._mode = mode
+        self.lock = threading.RLock()
+
+    # -- the file -------------------------------------------------------------------------------
+    @classmethod
+    def open(cls, location: str, mode: Mode, options: OpenOptions) -> H5pyDriver:
+        localfile.check_before_open(location, mode, cls.name, swmr=options.swmr)
+        arguments: dict[str, Any] = dict(options.extra)
+        if mode == "r":
+            arguments.setdefault("swmr", options.swmr)
+        else:
+            arguments.setdefault("libver", _LIBVER)
+        try:
+            file = h5py.File(location, mode, **arguments)
+        except OSError as exc:
+            raise localfile.os_error(location, exc, mode) from exc
+        return cls(file, location, mode)
+
+    @classmethod
+    def exists(cls, location: str, options: OpenOptions) -> bool:
+        return os.path.isfile(location)
+
+    @property
+    def location(self) -> str:
+        return self._location
+
+    @property
+    def mode(self) -> Mode:
+        return self._mode
+
+    @property
+    def native(self) -> h5py.File:
+        return self._file
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self._file.id.valid)
+
+    def close(self) -> None:
+        if self.is_open:
+            with self._translate():
+                self._file.close()
+
+    def flush(self) -> None:
+        with self._translate():
+            self._file.flush()
+
+    def fsync(self) -> None:
+        """Flush, then wait until the storage device has the data."""
+        self.flush()
+        os.fsync(self.fileno())
+
+    def fileno(self) -> int:
+        """Return the operating system's descriptor of the file."""
+        with self._translate():
+            return int(self._file.id.get_vfd_handle())
+
+    def abandon(self) -> None:
+        # Whatever HDF5 still writes when this process ends goes nowhere: the file is the parent's.
+        if self.is_open:
+            sink = os.open(os.devnull, os.O_RDWR)
+            try:
+                os.dup2(sink, self.fileno())
+            finally:
+                os.close(sink)
+
+    def start_swmr(self) -> None:
+        """Switch to SWMR; the structure is complete and no attribute is open."""
+        with self._translate():
+            self._file.flush()
+            self._file.swmr_mode = True
+
+    @property
+    def swmr_active(self) -> bool:
+        """Whether the file is in SWMR mode, as writer or as reader."""
+        return self.is_open and bool(self._file.swmr_mode)
+
+    # -- the tree -------------------------------------------------------------------------------
+    def root(self) -> h5py.Group:
+        return h5py.Group(self._file["/"].id)
+
+    def get(self, path: str) -> _Handle:
+        with self._translate(path):
+            try:
+                handle = self._file[path]
+            except KeyError as exc:
+                raise NodeNotFoundError(
+                    "there is no such node", file=self._location, node=path
+                ) from exc
+        return self._checked(handle, path)
+
+    def path(self, handle: _Handle) -> str:
+        with self._translate():
+            return str(handle.name)
+
+    def identity(self, handle: _Handle) -> Any:
+        info = h5o.get_info(handle.id)
+        return info.fileno, info.addr
+
+    def kind(self, handle: _Handle) -> NodeKind:
+        is_group = isinstance(handle, h5py.Group)
+        name = attributes.class_name(handle.id)
+        if is_group:
+            return NodeKind.GROUP
+        if name in {"CARRAY", "EARRAY", "VLARRAY"}:
+            return NodeKind(name)
+        if h5t.check_vlen_dtype(handle.dtype) is not None:
+            return NodeKind.VLARRAY
+        return NodeKind.EARRAY if handle.maxshape[:1] == (None,) else NodeKind.CARRAY
+
+    def child_names(self, group: h5py.Group) -> list[str]:
+        with self._translate():
+            return sorted(group)
+
+    def has_child(self, group: h5py.Group, name: str) -> bool:
+        with self._translate():
+            return name in group
+
+    def child(self, group: h5py.Group, name: str) -> _Handle:
+        with self._translate(f"{group.name}/{name}"):
+            try:
+                handle = group[name]
+            except KeyError as exc:
+                raise NodeNotFoundError(
+                    "there is no such node", file=self._location, node=f"{group.name}/{name}"
+                ) from exc
+        return self._checked(handle, name)
+
+    def scan(self, group: h5py.Group) -> Iterator[tuple[str, _Handle, NodeKind]]:
+        group_id = group.id
+        with self._translate():
+            names = sorted(group_id)
+        for raw in names:
+            with self._translate():
+                try:
+                    node_id = h5o.open(group_id, raw)
+                except (KeyError, OSError):
+                    # A soft or external link that leads nowhere is not a node.
+                    continue
+                if isinstance(node_id, h5d.DatasetID):
+                    handle: _Handle = h5py.Dataset(node_id)
+                elif isinstance(node_id, h5py.h5g.GroupID):
+                    handle = h5py.Group(node_id)
+                else:
+                    continue
+                kind = self.kind(handle)
+            yield raw.decode("utf-8", "surrogateescape"), handle, kind
+
+    def create_group(
+        self, parent: h5py.Group, name: str, attrs: Mapping[str, Stored]
+    ) -> h5py.Group:
+        with self._translate(f"{parent.name}/{name}"):
+            group = parent.create_group(name)
+            attributes.write(group.id, attrs)
+        return group
+
+    def remove(self, handle: _Handle) -> None:
+        with self._translate():
+            del self._file[handle.name]
+
+    def move(self, handle: _Handle, parent: h5py.Group, name: str) -> _Handle:
+        with self._translate():
+            parent.move(handle.name, name)
+            return parent[name]
+
+    def _checked(self, handle: Any, path: str) -> _Handle:
+        if isinstance(handle, (h5py.Group, h5py.Dataset)):
+            return handle
+        raise NodeKindError(
+            "this is neither a group nor an array",
+            file=self._location,
+            node=path,
+            found=type(handle).__name__,
+        )
+
+    # -- attributes -----------------------------------------------------------------------------
+    def attr_names(self, handle: _Handle) -> list[str]:
+        with self._translate():
+            return attributes.names(handle.id)
+
+    def read_attr(self, handle: _Handle, name: str) -> Stored:
+        with self._translate():
+            return attributes.read(handle.id, name)
+
+    def read_attrs(self, handle: _Handle) -> dict[str, Stored]:
+        with self._translate():
+            return attributes.read_all(handle.id)
+
+    def write_attr(self, handle: _Handle, name: str, value: Stored) -> None:
+        with self._translate():
+            attributes.write(handle.id, {name: value})
+
+    def write_attrs(self, handle: _Handle, values: Mapping[str, Stored]) -> None:
+        with self._translate():
+            attributes.write(handle.id, values)
+
+    def delete_attr(self, handle: _Handle, name: str) -> None:
+        with self._translate():
+            if not h5a.exists(handle.id, name.encode()):
+                raise KeyError(name)
+            h5a.delete(handle.id, name.encode())
+
+    # -- arrays ---------------------------------------------------------------------------------
+    @classmethod
+    def check_dtype(cls, dtype: np.dtype[Any], kind: NodeKind) -> None:
+        if dtype.hasobject:
+            raise DTypeError("h5py cannot store Python objects", found=str(dtype))
+
+    @classmethod
+    def codecs(cls) -> frozenset[str]:
+        return codecs.available()
+
+    def create_array(
+        self,
+        parent: h5py.Group,
+        name: str,
+        spec: ArraySpec,
+        data: NDArray[Any] | None,
+        attrs: Mapping[str, Stored],
+    ) -> h5py.Dataset:
+        dtype = spec.dtype
+        if spec.kind is NodeKind.VLARRAY:
+            dtype = h5py.vlen_dtype(dtype)
+        creation = h5p.create(h5p.DATASET_CREATE)
+        if spec.chunks is not None:
+            creation.set_chunk(spec.chunks)
+            codecs.apply(creation, spec.filters, spec.dtype.itemsize)
+        if spec.fill is not None:
+            creation.set_fill_value(np.asarray(spec.fill, spec.dtype))
+        maxshape = tuple(h5s.UNLIMITED if n is None else n for n in spec.maxshape)
+        with self._translate(f"{parent.name}/{name}"):
+            space = h5s.create_simple(spec.shape, maxshape) if spec.shape else h5s.create()
+            dataset_id = h5d.create(
+                parent.id,
+                name.encode(),
+                h5t.py_create(dtype, logical=True),
+                space,
+                dcpl=creation,
+                dapl=_access(spec),
+            )
+            dataset = h5py.Dataset(dataset_id)
+            if data is not None and data.size:
+                dataset_id.write(h5s.ALL, h5s.ALL, np.ascontiguousarray(data, spec.dtype))
+            attributes.write(dataset_id, attrs)
+        return dataset
+
+    def spec(self, handle: h5py.Dataset) -> ArraySpec:
+        with self._translate():
+            dtype = handle.dtype
+            kind = self.kind(handle)
+            if kind is NodeKind.VLARRAY:
+                dtype = np.dtype(h5t.check_vlen_dtype(dtype) or dtype)
+            creation = handle.id.get_create_plist()
+            filters = codecs.read(creation) if handle.chunks is not None else Filters()
+            return ArraySpec(kind, dtype, handle.shape or (), handle.chunks, filters)
+
+    def shape(self, handle: h5py.Dataset) -> tuple[int, ...]:
+        with self._translate():
+            return tuple(handle.id.shape)
+
+    def read(self, handle: h5py.Dataset, box: Box) -> NDArray[Any]:
+        with self._translate():
+            if handle.shape is None:
+                return np.empty(0, handle.dtype)
+            if h5t.check_string_dtype(handle.dtype) is not None and handle.dtype.kind == "O":
+                return np.asarray(handle.asstr("utf-8", "surrogateescape")[box or ()], dtype=object)
+            return np.asarray(handle[box or ()])
+
+    def write(self, handle: h5py.Dataset, box: Box, values: NDArray[Any]) -> None:
+        with self._translate():
+            handle[box or ()] = values
+
+    def resize(self, handle: h5py.Dataset, length: int) -> None:
+        with self._translate():
+            handle.id.set_extent((length, *handle.id.shape[1:]))
+
+    def appender(self, handle: h5py.Dataset) -> Appender:
+        return _H5pyAppender(self, handle)
+
+    def append_ragged(self, handle: h5py.Dataset, rows: Sequence[NDArray[Any]]) -> None:
+        with self._translate():
+            start = int(handle.id.shape[0])
+            handle.id.set_extent((start + len(rows),))
+            block = np.empty(len(rows), dtype=object)
+            for index, row in enumerate(rows):
+                block[index] = row
+            handle[start:] = block
+
+    def read_ragged(self, handle: h5py.Dataset, start: int, stop: int) -> list[NDArray[Any]]:
+        with self._translate():
+            return [np.asarray(row) for row in handle[start:stop]]
+
+    def refresh(self, handle: h5py.Dataset) -> None:
+        """Bring an array, its shape included, up to date with what its writer flushed."""
+        with self._translate():
+            # Dataset.refresh, not DatasetID.refresh: the latter leaves the cached shape stale.
+            handle.refresh()
+
+    def write_chunk(
+        self, handle: h5py.Dataset, offset: tuple[int, ...], data: bytes, filter_mask: int = 0
+    ) -> None:
+        """Store one already filtered chunk; the extent already covers it."""
+        with self._translate():
+            handle.id.write_direct_chunk(offset, data, filter_mask)
+
+    def read_chunk(self, handle: h5py.Dataset, offset: tuple[int, ...]) -> tuple[int, bytes]:
+        """Return filter mask and raw bytes of one chunk."""
+        with self._translate():
+            mask, raw = handle.id.read_direct_chunk(offset)
+        return int(mask), bytes(raw)
+
+    # -- errors ---------------------------------------------------------------------------------
+    @contextlib.contextmanager
+    def _translate(self, node: str | None = None) -> Iterator[None]:
+        """Turn what h5py raises into this package's errors; the only place that does."""
+        try:
+            yield
+        except H5Error:
+            raise
+        except (ValueError, RuntimeError, OSError, TypeError) as exc:
+            if not self.is_open:
+                raise FileClosedError(
+                    "the file is closed", file=self._location, node=node, remedy="Open it again."
+                ) from exc
+            text = str(exc)
+            if "already exists" in text:
+                raise NodeExistsError(
+                    "a node of this name exists already", file=self._location, node=node
+                ) from exc
+            if isinstance(exc, (OSError, RuntimeError)):
+                failure = exc if isinstance(exc, OSError) else OSError(text)
+                raise localfile.os_error(self._location, failure, self._mode) from exc
+            if isinstance(exc, TypeError):
+                raise DTypeError(text, file=self._location, node=node) from exc
+            raise H5Error(text, file=self._location, node=node) from exc
+
+
+def _access(spec: ArraySpec) -> h5p.PropDAID:
+    """Choose the chunk cache of a new array.
+
+    Without filters a cache only makes every flush write whole chunks where a few bytes changed;
+    with filters it must hold at least one chunk, or each partial write unpacks and packs again.
+    """
+    access = h5p.create(h5p.DATASET_ACCESS)
+    if spec.chunks is not None:
+        chunk_bytes = spec.dtype.itemsize * int(np.prod(spec.chunks))
+        size = 0 if no_filters(spec) and spec.kind is not NodeKind.VLARRAY else chunk_bytes
+        access.set_chunk_cache(521, max(size, 0 if not size else 1 << 20), 0.75)
+    return access
+
+
+class _H5pyAppender:
+    """Rows to the end of one dataset: whole chunks directly, the rest through a hyperslab."""
+
+    def __init__(self, driver: H5pyDriver, handle: h5py.Dataset) -> None:
+        spec = driver.spec(handle)
+        self._driver = driver
+        self._id = handle.id
+        self._row_shape = spec.shape[1:]
+        self._origin = (0,) * len(self._row_shape)
+        self._memory_type = h5t.py_create(spec.dtype)
+        whole_rows = spec.chunks is not None and spec.chunks[1:] == self._row_shape
+        self._chunk = spec.chunks[0] if spec.chunks and whole_rows and no_filters(spec) else 0
+
+    def append(self, start: int, rows: NDArray[Any]) -> None:
+        stop = start + len(rows)
+        with self._driver._translate():
+            self._id.set_extent((stop, *self._row_shape))
+            chunk = self._chunk
+            if not chunk or not rows.size:
+                self._write(start, rows)
+                return
+            # Up to the next chunk boundary, then whole chunks around the pipeline, then the rest.
+            head = min(-start % chunk, stop - start)
+            if head:
+                self._write(start, rows[:head])
+            position = start + head
+            while position + chunk <= stop:
+                offset = position - start
+                self._id.write_direct_chunk(
+                    (position, *self._origin), rows[offset : offset + chunk]
+                )
+                position += chunk
+            if position < stop:
+                self._write(position, rows[position - start :])
+
+    def _write(self, start: int, rows: NDArray[Any]) -> None:
+        count = rows.shape
+        space = self._id.get_space()
+        space.select_hyperslab((start, *self._origin), count)
+        self._id.write(h5s.create_simple(count), space, rows, self._memory_type)

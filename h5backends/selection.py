@@ -1,0 +1,195 @@
+"""Any numpy index -> boxes that every driver can read, and what is left to do in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from h5backends.errors import SelectionError
+from h5backends.types import Box
+
+__all__ = ["Selection", "select"]
+
+_GAP = 16
+"""Rows that are cheaper to read along than to skip with a read of their own."""
+
+_Basic = int | slice
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What to read, and how to index what was read.
+
+    Parameters
+    ----------
+    boxes : list of Box
+        Read these and join them along :attr:`axis`; one box unless a list picks distant rows.
+    axis : int
+        Where several boxes are joined.
+    key : tuple or ndarray
+        The numpy index to apply to the joined block; None where the block is the result.
+    covers : bool
+        Whether the key names every element of the block exactly once, so that a write need not
+        read first.
+    """
+
+    boxes: list[Box]
+    axis: int
+    key: Any
+    covers: bool
+
+
+def select(key: Any, shape: tuple[int, ...]) -> Selection:
+    """Resolve an index with numpy's meaning: integers, slices of any step, lists, masks.
+
+    Parameters
+    ----------
+    key : object
+        What stood between the brackets.
+    shape : tuple of int
+        Current extent of the array.
+
+    Raises
+    ------
+    SelectionError
+        Too many indices, an index out of range, a mask of the wrong length.
+    """
+    if isinstance(key, np.ndarray) and key.dtype == bool and key.ndim > 1:
+        return _select_mask(key, shape)
+    items = _expand(key if isinstance(key, tuple) else (key,), shape)
+    box: list[slice] = []
+    after: list[Any] = []
+    trivial = covers = True
+    runs: list[tuple[int, int]] | None = None
+    runs_axis = 0
+    for axis, item in enumerate(items):
+        length = shape[axis]
+        if isinstance(item, int):
+            index = _check(item, length, axis)
+            box.append(slice(index, index + 1, 1))
+            after.append(0)
+            trivial = False
+        elif isinstance(item, slice):
+            part, reverse = _forward(item, length)
+            box.append(part)
+            after.append(slice(None, None, -1) if reverse else slice(None))
+            trivial = trivial and not reverse
+        else:
+            picks = _picks(item, length, axis)
+            axis_runs, positions = _runs(picks)
+            if runs is None:
+                runs, runs_axis = axis_runs, axis
+            else:  # numpy pairs several lists: one read around the second is enough
+                low, high = axis_runs[0][0], axis_runs[-1][1]
+                axis_runs, positions = [(low, high)], picks - low
+            box.append(slice(axis_runs[0][0], axis_runs[-1][1], 1))
+            after.append(positions)
+            trivial = covers = False
+    boxes = [tuple(box)]
+    if runs is not None:
+        boxes = [
+            (*box[:runs_axis], slice(start, stop, 1), *box[runs_axis + 1 :]) for start, stop in runs
+        ]
+    return Selection(boxes, runs_axis, None if trivial else tuple(after), covers)
+
+
+def _expand(key: tuple[Any, ...], shape: tuple[int, ...]) -> list[Any]:
+    """Replace the ellipsis, complete with full slices, bring integers and lists to one form."""
+    items: list[Any] = []
+    for item in key:
+        if item is None:
+            raise SelectionError("None adds no axis here", remedy="Index the result of [...].")
+        if isinstance(item, (EllipsisType, slice)):
+            items.append(item)
+        elif isinstance(item, (bool, np.bool_)):
+            raise SelectionError("a single bool is not an index", found=str(item))
+        elif hasattr(item, "__index__") and not (isinstance(item, np.ndarray) and item.ndim):
+            items.append(int(item.__index__()))
+        else:
+            items.append(item)
+    if sum(item is ... for item in items) > 1:
+        raise SelectionError("an index can have only one '...'")
+    if ... not in [item for item in items if isinstance(item, EllipsisType)]:
+        items.append(...)
+    missing = len(shape) - (len(items) - 1)
+    if missing < 0:
+        raise SelectionError(
+            "too many indices", expected=f"at most {len(shape)}", found=str(len(items) - 1)
+        )
+    place = next(n for n, item in enumerate(items) if item is ...)
+    return [*items[:place], *[slice(None)] * missing, *items[place + 1 :]]
+
+
+def _check(index: int, length: int, axis: int) -> int:
+    if not -length <= index < length:
+        raise SelectionError(
+            f"index {index} is out of range on axis {axis}", expected=f"{-length} to {length - 1}"
+        )
+    return index % length
+
+
+def _forward(item: slice, length: int) -> tuple[slice, bool]:
+    """Return the slice with a positive step, and whether the result must be reversed."""
+    try:
+        start, stop, step = item.indices(length)
+    except (TypeError, ValueError) as exc:
+        raise SelectionError("not a slice of integers", found=str(item)) from exc
+    count = len(range(start, stop, step))
+    if not count:
+        return slice(0, 0, 1), False
+    last = start + (count - 1) * step
+    if step > 0:
+        return slice(start, last + 1, step), False
+    return slice(last, start + 1, -step), True
+
+
+def _picks(item: Any, length: int, axis: int) -> NDArray[np.intp]:
+    picks = np.asarray(item)
+    if picks.dtype == bool:
+        if picks.shape != (length,):
+            raise SelectionError(
+                f"the mask of axis {axis} has the wrong length",
+                expected=str(length),
+                found=str(picks.shape),
+            )
+        return np.flatnonzero(picks)
+    if picks.size == 0:
+        return np.zeros(picks.shape, np.intp)
+    if picks.dtype.kind not in "ui":
+        raise SelectionError("an index must be integers, slices or masks", found=repr(item)[:60])
+    if picks.min() < -length or picks.max() >= length:
+        raise SelectionError(
+            f"a list index is out of range on axis {axis}",
+            expected=f"{-length} to {length - 1}",
+            found=f"{picks.min()} to {picks.max()}",
+        )
+    return np.where(picks < 0, picks + length, picks).astype(np.intp)
+
+
+def _runs(picks: NDArray[np.intp]) -> tuple[list[tuple[int, int]], NDArray[np.intp]]:
+    """Cover the picked rows with runs, and say where each pick stands in the joined runs."""
+    if not picks.size:
+        return [(0, 0)], picks
+    wanted = np.unique(picks)
+    breaks = np.flatnonzero(np.diff(wanted) > _GAP)
+    starts = wanted[np.concatenate(([0], breaks + 1))]
+    stops = wanted[np.concatenate((breaks, [len(wanted) - 1]))] + 1
+    offsets = np.concatenate(([0], np.cumsum(stops - starts)[:-1]))
+    which = np.searchsorted(starts, picks, side="right") - 1
+    positions = picks - starts[which] + offsets[which]
+    return list(zip(starts.tolist(), stops.tolist(), strict=True)), positions
+
+
+def _select_mask(mask: NDArray[Any], shape: tuple[int, ...]) -> Selection:
+    if mask.shape != shape:
+        raise SelectionError("the mask has another shape", expected=str(shape), found=mask.shape)
+    where = np.nonzero(mask)
+    if not where[0].size:
+        empty = tuple(slice(0, 0, 1) for _ in shape)
+        return Selection([empty], 0, np.zeros((0,) * len(shape), bool), False)
+    box = tuple(slice(int(w.min()), int(w.max()) + 1, 1) for w in where)
+    return Selection([box], 0, mask[box], False)
