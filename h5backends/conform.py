@@ -43,8 +43,8 @@ def conform(value: ArrayLike, dtype: np.dtype[Any]) -> NDArray[Any]:
     source, target = array.dtype.kind, dtype.kind
     if dtype.names:
         return _conform_fields(array, dtype)
-    if array.size == 0 and source not in "OV":
-        return array.astype(dtype) if np.can_cast(array.dtype, dtype, "same_kind") else array
+    if array.size == 0:
+        return np.empty(array.shape, dtype)
     if source == "O":
         return _conform_objects(array, dtype)
     if source in "US" and target == source:

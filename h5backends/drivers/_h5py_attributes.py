@@ -15,6 +15,8 @@ __all__ = ["class_name", "names", "read", "read_all", "write"]
 
 _TEXT = h5py.string_dtype("utf-8")
 _TEXT_TYPE = h5t.py_create(_TEXT, logical=True)
+_TEXT_MEMORY = h5t.py_create(_TEXT)
+"""In the file a string, in memory a Python object: mixing them up reads a wild pointer."""
 _ObjectID = Any
 
 
@@ -67,18 +69,19 @@ def write(node: _ObjectID, values: Mapping[str, Stored]) -> None:
     for name, value in values.items():
         raw = name.encode()
         array, kind, space = _prepare(value)
+        memory = _TEXT_MEMORY if kind is _TEXT_TYPE else kind
         if not h5a.exists(node, raw):
-            h5a.create(node, raw, kind, space).write(array, mtype=kind)
+            h5a.create(node, raw, kind, space).write(array, mtype=memory)
             continue
         present = h5a.open(node, raw)
         if present.get_type().equal(kind) and present.shape == array.shape:
-            present.write(array, mtype=kind)
+            present.write(array, mtype=memory)
             continue
         del present
         passing = raw + b".new"
         if h5a.exists(node, passing):
             h5a.delete(node, passing)
-        h5a.create(node, passing, kind, space).write(array, mtype=kind)
+        h5a.create(node, passing, kind, space).write(array, mtype=memory)
         h5a.delete(node, raw)
         h5a.rename(node, passing, raw)
 
@@ -127,7 +130,7 @@ def _read_text(attribute: h5a.AttrID, kind: h5t.TypeStringID) -> Stored:
     if kind.is_variable_str():
         raw = np.empty(shape, dtype=_TEXT)
         if raw.size:
-            attribute.read(raw, mtype=_TEXT_TYPE)
+            attribute.read(raw, mtype=_TEXT_MEMORY)
         if not shape:
             return _text(raw[()])
         texts = [_text(item) for item in raw.flat]

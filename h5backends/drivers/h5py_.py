@@ -292,7 +292,7 @@ class H5pyDriver(Driver):
             creation.set_fill_value(np.asarray(spec.fill, spec.dtype))
         maxshape = tuple(h5s.UNLIMITED if n is None else n for n in spec.maxshape)
         with self._translate(f"{parent.name}/{name}"):
-            space = h5s.create_simple(spec.shape, maxshape) if spec.shape else h5s.create()
+            space = h5s.create_simple(spec.shape, maxshape) if spec.shape else h5s.create(h5s.SCALAR)
             dataset_id = h5d.create(
                 parent.id,
                 name.encode(),
@@ -393,9 +393,9 @@ class H5pyDriver(Driver):
             if isinstance(exc, (OSError, RuntimeError)):
                 failure = exc if isinstance(exc, OSError) else OSError(text)
                 raise localfile.os_error(self._location, failure, self._mode) from exc
-            if isinstance(exc, TypeError):
+            if isinstance(exc, TypeError) and ("dtype" in text or "conversion" in text):
                 raise DTypeError(text, file=self._location, node=node) from exc
-            raise H5Error(text, file=self._location, node=node) from exc
+            raise
 
 
 def _access(spec: ArraySpec) -> h5p.PropDAID:

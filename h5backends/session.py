@@ -1,0 +1,453 @@
+"""One open file: its driver, its lock, the rows not yet written, and when they are.
+
+Nodes hold a session and a handle. The session is what several threads share, what the flusher
+thread looks after, what is closed at interpreter exit, and what refuses to work in a process that
+was forked off.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+from h5backends import codec
+from h5backends.buffer import RaggedBuffer, RowBuffer
+from h5backends.drivers.base import Driver, SupportsFsync, SupportsSwmr
+from h5backends.errors import FileClosedError, H5Error, ReadOnlyError, StructureFrozenError
+from h5backends.policy import FlushPolicy
+from h5backends.storage import Storage
+from h5backends.types import Capability, Handle
+
+__all__ = ["Session"]
+
+_log = logging.getLogger(__name__)
+
+_ATTR_SECONDS = 1.0
+"""Least time between two updates of the ``shape`` attributes while data flow."""
+_IDLE_SECONDS = 2.0
+"""How long the flusher looks after an idle file before it goes to sleep."""
+_DUTY = 20
+"""A live flush may take one part in this many of the time."""
+
+_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
+_writers: set[Session] = set()
+"""Kept alive until closed: rows in memory must not vanish with the last reference."""
+
+
+class Session:
+    """One open file.
+
+    Parameters
+    ----------
+    driver : Driver
+        The file, opened.
+    policy : FlushPolicy or None
+        When rows are flushed; None for within a second, or within milliseconds while SWMR is on.
+
+    Attributes
+    ----------
+    lock : RLock
+        Hold it around everything that touches the driver.
+    dirty : bool
+        Whether something was written since the last flush.
+    """
+
+    def __init__(self, driver: Driver, policy: FlushPolicy | None = None) -> None:
+        self.driver = driver
+        self.lock = driver.lock
+        self.writable = driver.mode != "r"
+        self.dirty = False
+        self._given_policy = policy
+        self.policy = policy or FlushPolicy()
+        self._buffers: dict[Any, RowBuffer | RaggedBuffer] = {}
+        self._storages: dict[Any, Storage] = {}
+        self._swmr = False
+        self._dead: str | None = None
+        self._held = 0
+        self._due = False
+        self._last_flush = float("-inf")
+        self._last_attrs = float("-inf")
+        self._failure: H5Error | None = None
+        self._flusher: _Flusher | None = None
+        _sessions.add(self)
+        if self.writable:
+            _writers.add(self)
+
+    # -- state ----------------------------------------------------------------------------------
+    @property
+    def is_open(self) -> bool:
+        """Whether the file can be used."""
+        return self._dead is None and self.driver.is_open
+
+    @property
+    def frozen(self) -> bool:
+        """Whether this session writes in SWMR mode, where the structure is fixed."""
+        return self._swmr
+
+    def require_alive(self) -> None:
+        """Raise ``FileClosedError`` unless the file can be used."""
+        if self._dead is not None:
+            raise FileClosedError(
+                self._dead, file=self.driver.location, remedy="Open the file again."
+            )
+
+    def require_writing(self) -> None:
+        """Raise if the file is closed, or the last flush failed and flushing fails again."""
+        self.require_alive()
+        if self._failure is not None:
+            self.flush()
+
+    def require_writable(self, node: str | None = None) -> None:
+        """Raise unless the file is open for writing."""
+        self.require_alive()
+        if not self.writable:
+            raise ReadOnlyError(
+                "the file was opened for reading only",
+                file=self.driver.location,
+                node=node,
+                remedy="Open it with mode='a' to change it.",
+            )
+
+    def require_unfrozen(self, to_do: str, node: str | None = None) -> None:
+        """Raise unless the tree may change now."""
+        self.require_writable(node)
+        if self._swmr:
+            raise StructureFrozenError(
+                f"cannot {to_do} while SWMR is active: readers attached to the file would not "
+                "see it, or fail",
+                file=self.driver.location,
+                node=node,
+                remedy="Create every group, array and attribute before enable_swmr(), or call "
+                "finalize_swmr(keep_open=True) first.",
+            )
+
+    def start_swmr(self) -> None:
+        """Switch the driver to SWMR; flushes become frequent unless a policy was given."""
+        with self.lock:
+            self.flush()
+            assert isinstance(self.driver, SupportsSwmr)
+            self.driver.start_swmr()
+            self._swmr = True
+            if self._given_policy is None:
+                self.set_policy(FlushPolicy.live())
+
+    def set_policy(self, policy: FlushPolicy) -> None:
+        """Flush by another policy from now on."""
+        with self.lock:
+            self.policy = policy
+            # The flusher may be in the middle of a long wait: the next write starts a new one.
+            flusher, self._flusher = self._flusher, None
+            if flusher is not None:
+                flusher.stop(wait=False)
+            self.flush()
+
+    # -- rows on their way ----------------------------------------------------------------------
+    def storage(self, handle: Handle) -> Storage:
+        """Return how the type of an array is held, found once per array."""
+        identity = self.driver.identity(handle)
+        storage = self._storages.get(identity)
+        if storage is None:
+            stored = self.driver.spec(handle).dtype
+            name = descr = None
+            if stored.kind in "iSV":  # only these can stand for another type
+                name = self._attr(handle, "dtype")
+                descr = self._attr(handle, "dtype_descr")
+            storage = self._storages[identity] = Storage.restore(stored, name, descr)
+        return storage
+
+    def _attr(self, handle: Handle, name: str) -> object:
+        try:
+            return codec.decode(name, self.driver.read_attr(handle, name))
+        except KeyError:
+            return None
+
+    def rows(self, handle: Handle) -> RowBuffer:
+        """Return the buffer of an ``EARRAY``, the same for every node that stands for it."""
+        with self.lock:
+            self.require_writable()
+            identity = self.driver.identity(handle)
+            buffer = self._buffers.get(identity)
+            if not isinstance(buffer, RowBuffer):
+                spec = self.driver.spec(handle)
+                buffer = RowBuffer(self, handle, spec, self.storage(handle))
+                self._buffers[identity] = buffer
+            return buffer
+
+    def ragged(self, handle: Handle) -> RaggedBuffer:
+        """Return the buffer of a ``VLARRAY``."""
+        with self.lock:
+            self.require_writable()
+            identity = self.driver.identity(handle)
+            buffer = self._buffers.get(identity)
+            if not isinstance(buffer, RaggedBuffer):
+                buffer = RaggedBuffer(self, handle, self.driver.shape(handle)[0])
+                self._buffers[identity] = buffer
+            return buffer
+
+    def pending(self, handle: Handle) -> RowBuffer | RaggedBuffer | None:
+        """Return the buffer of an array if it has one."""
+        if not self._buffers:
+            return None
+        return self._buffers.get(self.driver.identity(handle))
+
+    def settle(self, handle: Handle) -> None:
+        """Write what is buffered for one array, so that a read sees it; the lock is held."""
+        self.require_alive()
+        buffer = self.pending(handle)
+        if buffer is not None:
+            buffer.drain()
+
+    def forget(self, path: str) -> None:
+        """Write and let go of the buffers at and below a path, before it moves or is removed."""
+        prefix = path.rstrip("/") + "/"
+        for identity, buffer in list(self._buffers.items()):
+            if buffer.path == path or buffer.path.startswith(prefix):
+                buffer.drain()
+                buffer.detach()
+                del self._buffers[identity]
+        self._storages.clear()
+
+    # -- flushing -------------------------------------------------------------------------------
+    def touch(self, due: bool = False) -> None:
+        """Take note of a write, and flush if its time has come; the lock is held.
+
+        What was written is safe in memory, so a failure here is not the caller's: it is kept,
+        and raised by the next append, flush or close unless writing works again by then.
+
+        Parameters
+        ----------
+        due : bool
+            Whether the policy's rows or bytes are reached.
+        """
+        self.dirty = True
+        self._due = self._due or due
+        if self._held:
+            return
+        seconds = self.policy.seconds
+        if self._due or (
+            seconds is not None and time.monotonic() - self._last_flush >= seconds
+        ):
+            try:
+                self.flush()
+            except H5Error as exc:
+                _log.warning("%s: cannot flush, will try again: %s", self.driver.location, exc)
+        elif seconds is not None:
+            if self._flusher is None:
+                self._flusher = _Flusher(self)
+            self._flusher.wake()
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep a group of writes together: no flush comes between them.
+
+        Used by the savers, so that all signals of a point become visible at once.
+        """
+        with self.lock:
+            self._held += 1
+            try:
+                yield
+            finally:
+                self._held -= 1
+            if self.dirty and not self._held:
+                self.touch()
+
+    def drain(self) -> None:
+        """Write all buffered rows into the file; the lock is held."""
+        for buffer in self._buffers.values():
+            buffer.drain()
+
+    def flush(self) -> None:
+        """Write all buffered rows and hand the file to the operating system or the server.
+
+        When this returns, the rows survive the death of this program; with
+        ``FlushPolicy(fsync=True)`` that of the machine too.
+        """
+        with self.lock:
+            self.require_alive()
+            if not self.writable:
+                return
+            try:
+                self._flush()
+            except H5Error as exc:
+                self._failure = exc
+                for buffer in self._buffers.values():
+                    buffer.obstruct()
+                raise
+            self._failure = None
+            self.dirty = self._due = False
+            self._last_flush = time.monotonic()
+            for buffer in self._buffers.values():
+                buffer.flushed()
+
+    def _flush(self) -> None:
+        self.drain()
+        now = time.monotonic()
+        if (
+            not self._swmr
+            and now - self._last_attrs >= _ATTR_SECONDS
+            and Capability.LOCAL in self.driver.capabilities
+        ):
+            self.write_lengths()
+            self._last_attrs = now
+        if self.policy.fsync and isinstance(self.driver, SupportsFsync):
+            self.driver.fsync()
+        else:
+            self.driver.flush()
+
+    def write_lengths(self) -> None:
+        """Bring the ``shape`` attributes up to date with the arrays."""
+        for buffer in self._buffers.values():
+            length = buffer.stale_length
+            if length is not None:
+                shape = (length, *buffer.shape[1:])
+                self.driver.write_attr(buffer.handle, "shape", codec.encode("shape", shape))
+                buffer.note_length()
+
+    # -- the end --------------------------------------------------------------------------------
+    def close(self) -> None:
+        """Write everything and close the file; a second call does nothing.
+
+        Raises
+        ------
+        StorageError
+            Rows could not be written. The file stays open and the rows in memory, so that
+            closing again after space was freed saves them.
+        """
+        with self.lock:
+            if self._dead is not None:
+                return
+            if self.driver.is_open:
+                if self.writable:
+                    self.drain()
+                    if not self._swmr:
+                        self.write_lengths()
+                self.driver.close()
+            self._die("the file is closed")
+        flusher, self._flusher = self._flusher, None
+        if flusher is not None:
+            flusher.stop()
+
+    def _die(self, why: str) -> None:
+        self._dead = why
+        self.dirty = False
+        for buffer in self._buffers.values():
+            buffer.detach()
+        self._buffers.clear()
+        _sessions.discard(self)
+        _writers.discard(self)
+
+    def abandon(self) -> None:
+        """Make this copy of the session useless in a process that was forked off."""
+        self.lock.release()  # taken before the fork
+        with contextlib.suppress(OSError, H5Error):
+            self.driver.abandon()
+        self._flusher = None
+        self._die("the file belongs to the parent process; HDF5 handles do not survive a fork")
+
+
+class _Flusher:
+    """The thread that flushes a file when its policy's time has come."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._stop = threading.Event()
+        self._work = threading.Event()
+        self._parked = False
+        self._thread = threading.Thread(
+            target=self._run, name=f"flush {session.driver.location}", daemon=True
+        )
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Have the file looked after from now on; next to free while it is already."""
+        if self._parked:
+            self._work.set()
+
+    def stop(self, wait: bool = True) -> None:
+        """End the thread; wait for it unless the caller holds the session's lock."""
+        self._stop.set()
+        self._work.set()
+        if wait and threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        interval = self._interval(0.0)
+        idle_since = time.monotonic()
+        while not self._stop.wait(interval):
+            if self._session.dirty:
+                interval = self._interval(self._flush())
+                idle_since = time.monotonic()
+            elif time.monotonic() - idle_since > _IDLE_SECONDS:
+                self._park()
+                idle_since = time.monotonic()
+
+    def _park(self) -> None:
+        """Sleep until the next write."""
+        self._work.clear()
+        self._parked = True
+        # A write that came between the last look and parking did not see the flag.
+        if not self._session.dirty:
+            self._work.wait()
+        self._parked = False
+
+    def _interval(self, cost: float) -> float:
+        seconds = self._session.policy.seconds
+        if seconds is None:
+            return _IDLE_SECONDS
+        # A flush that takes long must not eat the time of the program that appends.
+        return min(max(seconds, _DUTY * cost), max(seconds, 1.0))
+
+    def _flush(self) -> float:
+        session = self._session
+        start = time.monotonic()
+        with session.lock:
+            if session.dirty and session.is_open and session.policy.seconds is not None:
+                try:
+                    session.flush()
+                except H5Error as exc:
+                    # The rows stay in memory; the next append, flush or close tells the caller.
+                    _log.warning("%s: cannot flush: %s", session.driver.location, exc)
+                    return 1.0
+        return time.monotonic() - start
+
+
+def _close_all() -> None:
+    """At interpreter exit: nothing that was appended may be lost for want of a close."""
+    for session in list(_writers):
+        try:
+            session.close()
+        except H5Error:
+            _log.exception("%s: rows were lost at exit", session.driver.location)
+
+
+atexit.register(_close_all)
+
+
+def _before_fork() -> None:
+    for session in list(_sessions):
+        session.lock.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    for session in list(_sessions):
+        session.lock.release()
+
+
+def _after_fork_in_child() -> None:
+    for session in list(_sessions):
+        session.abandon()
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork, and needs none of this
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
