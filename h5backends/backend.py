@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -14,10 +15,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from h5backends import codec, copying, creation, filters
+from h5backends import copying, creation, filters
 from h5backends.drivers import registry
 from h5backends.drivers.base import Driver, SupportsSwmr
 from h5backends.errors import (
+    FileBusyError,
     FileClosedError,
     FileOccupiedError,
     H5Error,
@@ -40,6 +42,8 @@ LAYOUT_VERSION = "1.0"
 """Version of the file layout, see the reference documentation."""
 PYMODAQ_DATA_VERSION = "5.3.0"
 """The release of pymodaq_data whose layout is followed."""
+_REOPEN_SECONDS = 5.0
+"""How long to wait for readers before a finished file is opened for writing again."""
 
 
 class H5Backend:
@@ -847,7 +851,7 @@ class H5Backend:
             session.start_swmr()
 
     def finalize_swmr(self, keep_open: bool = False) -> None:
-        """End SWMR: close the file, open it again, bring the attributes up to date.
+        """End SWMR: bring the attributes up to date and close the file, or open it again.
 
         Parameters
         ----------
@@ -857,11 +861,28 @@ class H5Backend:
         """
         session = self._open_session()
         location, extra = session.driver.location, self._extra
+        # Closing brings the attributes up to date in place, so that readers who still look at
+        # the file do not stand in the way.
         self.close_file()
-        self.open_file(location, "a", **extra)
-        self.reconcile_swmr_attrs()
-        if not keep_open:
-            self.close_file()
+        if keep_open:
+            self._reopen(location, extra)
+            self.reconcile_swmr_attrs()
+
+    def _reopen(self, location: str, extra: dict[str, Any]) -> None:
+        """Open a file that readers may be holding for a moment."""
+        deadline = time.monotonic() + _REOPEN_SECONDS
+        pause = 0.01
+        while True:
+            try:
+                self.open_file(location, "a", **extra)
+                return
+            except FileBusyError as exc:
+                if time.monotonic() > deadline:
+                    exc.remedy = f"The data are complete and closed. {exc.remedy or ''}".rstrip()
+                    raise
+                _log.info("%s: waiting for readers to let go", location)
+            time.sleep(pause)
+            pause = min(2 * pause, 0.2)
 
     def reconcile_swmr_attrs(self) -> None:
         """Bring the ``shape`` attributes of growing arrays up to date, and ``swmr_active``."""
@@ -880,7 +901,7 @@ class H5Backend:
                 driver.write_attr(root, "swmr_active", np.bool_(False))
             for node in self.walk_nodes("/"):
                 if isinstance(node, EARRAY):
-                    shape = codec.encode("shape", node.shape)
+                    shape = session.encoded_shape(node.shape, grows=True)
                     driver.write_attr(node.handle, "shape", shape)
             session.flush()
 

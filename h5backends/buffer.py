@@ -128,8 +128,10 @@ class RowBuffer:
             kind is np.ndarray
             and value.dtype == self._dtype  # type: ignore[union-attr]
             and value.shape == self._row_shape  # type: ignore[union-attr]
-            and not self._direct
         ):
+            if self._direct:
+                self._append_block(value[np.newaxis])  # type: ignore[index,call-overload]
+                return
             with self._lock:
                 if self._used >= self._room:
                     self._make_room(1)
@@ -184,9 +186,10 @@ class RowBuffer:
 
     def _append_block(self, block: NDArray[Any]) -> None:
         count = len(block)
+        session = self._session
         with self._lock:
             if self._direct or count > self._capacity():
-                self._session.require_writing()
+                session.require_writing()
                 self.drain()
                 self._write_through(block)
             else:
@@ -194,7 +197,8 @@ class RowBuffer:
                     self._make_room(count)
                 self._rows[self._used : self._used + count] = block
                 self._used += count
-            self._session.touch(due=self._used >= self._due)
+            if self._used >= self._due or not session.dirty:
+                session.touch(due=self._used >= self._due)
 
     def _write_through(self, block: NDArray[Any]) -> None:
         rows = np.ascontiguousarray(self._storage.to_stored(block))

@@ -288,5 +288,7 @@ def _array_attrs(
     attrs = _common(spec.kind, title)
     if spec.kind is not NodeKind.CARRAY:
         attrs["EXTDIM"] = np.int32(0)
-    own = {"shape": spec.shape, "subdtype": "", "backend": session.driver.name, **storage.attrs}
-    return attrs | encoded(own) | encoded(metadata)
+    own = {"subdtype": "", "backend": session.driver.name, **storage.attrs}
+    attrs |= encoded(own)
+    attrs["shape"] = session.encoded_shape(spec.shape, grows=spec.kind is not NodeKind.CARRAY)
+    return attrs | encoded(metadata)

@@ -17,13 +17,15 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from h5backends import codec
 from h5backends.buffer import RaggedBuffer, RowBuffer
 from h5backends.drivers.base import Driver, SupportsFsync, SupportsSwmr
 from h5backends.errors import FileClosedError, H5Error, ReadOnlyError, StructureFrozenError
 from h5backends.policy import FlushPolicy
 from h5backends.storage import Storage
-from h5backends.types import Capability, Handle
+from h5backends.types import Capability, Handle, Stored
 
 __all__ = ["Session"]
 
@@ -35,6 +37,8 @@ _IDLE_SECONDS = 2.0
 """How long the flusher looks after an idle file before it goes to sleep."""
 _DUTY = 20
 """A live flush may take one part in this many of the time."""
+
+_LONGEST = 2**63 - 1
 
 _sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 _writers: set[Session] = set()
@@ -79,6 +83,9 @@ class Session:
         _sessions.add(self)
         if self.writable:
             _writers.add(self)
+            # Last registered runs first: before the libraries, loaded meanwhile, shut down.
+            atexit.unregister(_close_all)
+            atexit.register(_close_all)
 
     # -- state ----------------------------------------------------------------------------------
     @property
@@ -302,13 +309,30 @@ class Session:
             self.driver.flush()
 
     def write_lengths(self) -> None:
-        """Bring the ``shape`` attributes up to date with the arrays."""
+        """Bring the ``shape`` attributes up to date with the arrays; the lock is held."""
         for buffer in self._buffers.values():
             length = buffer.stale_length
-            if length is not None:
-                shape = (length, *buffer.shape[1:])
-                self.driver.write_attr(buffer.handle, "shape", codec.encode("shape", shape))
-                buffer.note_length()
+            if length is None:
+                continue
+            shape = self.encoded_shape((length, *buffer.shape[1:]), grows=True)
+            if not self._swmr:
+                self.driver.write_attr(buffer.handle, "shape", shape)
+            elif isinstance(self.driver, SupportsSwmr):
+                # In a file made elsewhere the attribute has no room to grow: the array counts.
+                self.driver.overwrite_attr(buffer.handle, "shape", shape)
+            buffer.note_length()
+
+    def encoded_shape(self, shape: tuple[int, ...], grows: bool) -> Stored:
+        """Return the ``shape`` attribute in stored form.
+
+        That of a growing array has a fixed width where the driver can do SWMR, so that it can be
+        brought up to date while readers are attached.
+        """
+        text = codec.encode("shape", shape)
+        if grows and Capability.SWMR_WRITE in self.driver.capabilities:
+            widest = codec.encode("shape", (_LONGEST, *shape[1:]))
+            return np.bytes_(str(text).ljust(len(str(widest))).encode())
+        return text
 
     # -- the end --------------------------------------------------------------------------------
     def close(self) -> None:
@@ -326,8 +350,10 @@ class Session:
             if self.driver.is_open:
                 if self.writable:
                     self.drain()
-                    if not self._swmr:
-                        self.write_lengths()
+                    self.write_lengths()
+                    if self._swmr and isinstance(self.driver, SupportsSwmr):
+                        root = self.driver.root()
+                        self.driver.overwrite_attr(root, "swmr_active", np.bool_(False))
                 self.driver.close()
             self._die("the file is closed")
         flusher, self._flusher = self._flusher, None
@@ -425,9 +451,6 @@ def _close_all() -> None:
             session.close()
         except H5Error:
             _log.exception("%s: rows were lost at exit", session.driver.location)
-
-
-atexit.register(_close_all)
 
 
 def _before_fork() -> None:

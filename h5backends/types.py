@@ -35,7 +35,10 @@ Box = tuple[slice, ...]
 """One slice per axis with non-negative start and stop and a positive step, inside the extent."""
 
 Stored = str | np.generic | NDArray[Any]
-"""An attribute value as drivers see it: text, a numpy scalar, or an array (text: kind ``U``)."""
+"""An attribute value as drivers see it: text, a numpy scalar, or an array (text: kind ``U``).
+
+``numpy.bytes_`` is text to be stored with exactly this many bytes; it reads back as ``str``.
+"""
 
 
 class NodeKind(Enum):

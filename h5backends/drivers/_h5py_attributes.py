@@ -11,7 +11,7 @@ from h5py import h5a, h5s, h5t
 
 from h5backends.types import Stored
 
-__all__ = ["class_name", "names", "read", "read_all", "write"]
+__all__ = ["class_name", "names", "overwrite", "read", "read_all", "write"]
 
 _TEXT = h5py.string_dtype("utf-8")
 _TEXT_TYPE = h5t.py_create(_TEXT, logical=True)
@@ -68,22 +68,32 @@ def write(node: _ObjectID, values: Mapping[str, Stored]) -> None:
     """
     for name, value in values.items():
         raw = name.encode()
+        if overwrite(node, name, value):
+            continue
         array, kind, space = _prepare(value)
         memory = _TEXT_MEMORY if kind is _TEXT_TYPE else kind
         if not h5a.exists(node, raw):
             h5a.create(node, raw, kind, space).write(array, mtype=memory)
             continue
-        present = h5a.open(node, raw)
-        if present.get_type().equal(kind) and present.shape == array.shape:
-            present.write(array, mtype=memory)
-            continue
-        del present
         passing = raw + b".new"
         if h5a.exists(node, passing):
             h5a.delete(node, passing)
         h5a.create(node, passing, kind, space).write(array, mtype=memory)
         h5a.delete(node, raw)
         h5a.rename(node, passing, raw)
+
+
+def overwrite(node: _ObjectID, name: str, value: Stored) -> bool:
+    """Replace an attribute in place; False if there is none of the same type and shape."""
+    raw = name.encode()
+    if not h5a.exists(node, raw):
+        return False
+    array, kind, _ = _prepare(value)
+    present = h5a.open(node, raw)
+    if not present.get_type().equal(kind) or present.shape != array.shape:
+        return False
+    present.write(array, mtype=_TEXT_MEMORY if kind is _TEXT_TYPE else kind)
+    return True
 
 
 def _prepare(value: Stored) -> tuple[np.ndarray[Any, Any], Any, Any]:

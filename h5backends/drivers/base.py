@@ -363,6 +363,17 @@ class SupportsSwmr(Protocol):
     def swmr_active(self) -> bool:
         """Whether the file is in SWMR mode (as writer or as reader)."""
 
+    def overwrite_attr(self, handle: Handle, name: str, value: Stored) -> bool:
+        """Replace an attribute by one of the same type and size, in place.
+
+        The only change of an attribute that readers of a SWMR file can follow.
+
+        Returns
+        -------
+        bool
+            False, with nothing done, if there is none of exactly this type and size.
+        """
+
 
 @runtime_checkable
 class SupportsRefresh(Protocol):

@@ -41,6 +41,9 @@ __all__ = ["H5pyDriver"]
 _LIBVER = ("v110", "v110")
 """Superblock 3 and nothing newer: SWMR needs it, and HDF5 1.10 can still open the file."""
 
+FOREIGN = (ValueError, RuntimeError, OSError, TypeError)
+"""What h5py raises for a failure of HDF5."""
+
 _Handle = h5py.Group | h5py.Dataset
 
 
@@ -71,6 +74,9 @@ class H5pyDriver(Driver):
         arguments: dict[str, Any] = dict(options.extra)
         if mode == "r":
             arguments.setdefault("swmr", options.swmr)
+            if options.swmr:
+                # A reader's lock would keep the writer from reopening the file when it is done.
+                arguments.setdefault("locking", False)
         else:
             arguments.setdefault("libver", _LIBVER)
         try:
@@ -137,6 +143,11 @@ class H5pyDriver(Driver):
     def swmr_active(self) -> bool:
         """Whether the file is in SWMR mode, as writer or as reader."""
         return self.is_open and bool(self._file.swmr_mode)
+
+    def overwrite_attr(self, handle: _Handle, name: str, value: Stored) -> bool:
+        """Replace an attribute by one of the same type and size, in place."""
+        with self._translate():
+            return attributes.overwrite(handle.id, name, value)
 
     # -- the tree -------------------------------------------------------------------------------
     def root(self) -> h5py.Group:
@@ -375,27 +386,40 @@ class H5pyDriver(Driver):
     # -- errors ---------------------------------------------------------------------------------
     @contextlib.contextmanager
     def _translate(self, node: str | None = None) -> Iterator[None]:
-        """Turn what h5py raises into this package's errors; the only place that does."""
+        """Raise this package's errors in place of h5py's."""
         try:
             yield
-        except H5Error:
-            raise
-        except (ValueError, RuntimeError, OSError, TypeError) as exc:
-            if not self.is_open:
-                raise FileClosedError(
-                    "the file is closed", file=self._location, node=node, remedy="Open it again."
-                ) from exc
-            text = str(exc)
-            if "already exists" in text:
-                raise NodeExistsError(
-                    "a node of this name exists already", file=self._location, node=node
-                ) from exc
-            if isinstance(exc, (OSError, RuntimeError)):
-                failure = exc if isinstance(exc, OSError) else OSError(text)
-                raise localfile.os_error(self._location, failure, self._mode) from exc
-            if isinstance(exc, TypeError) and ("dtype" in text or "conversion" in text):
-                raise DTypeError(text, file=self._location, node=node) from exc
-            raise
+        except FOREIGN as exc:
+            raise self.translated(exc, node) from exc
+
+    def translated(self, exc: Exception, node: str | None = None) -> Exception:
+        """Return this package's error for what h5py raised; the only place that knows both.
+
+        Parameters
+        ----------
+        exc : Exception
+            One of :data:`FOREIGN`; an error of this package, or a mistake in a program, comes
+            back as it is.
+        node : str, optional
+            Path of the node it happened at.
+        """
+        text = str(exc)
+        if isinstance(exc, H5Error):
+            return exc
+        if not self.is_open:
+            return FileClosedError(
+                "the file is closed", file=self._location, node=node, remedy="Open it again."
+            )
+        if "already exists" in text:
+            return NodeExistsError(
+                "a node of this name exists already", file=self._location, node=node
+            )
+        if isinstance(exc, (OSError, RuntimeError)):
+            failure = exc if isinstance(exc, OSError) else OSError(text)
+            return localfile.os_error(self._location, failure, self._mode)
+        if isinstance(exc, TypeError) and ("dtype" in text or "conversion" in text):
+            return DTypeError(text, file=self._location, node=node)
+        return exc
 
 
 def _access(spec: ArraySpec) -> h5p.PropDAID:
@@ -423,21 +447,24 @@ class _H5pyAppender:
         self._origin = (0,) * len(self._row_shape)
         self._memory_type = h5t.py_create(spec.dtype)
         whole_rows = spec.chunks is not None and spec.chunks[1:] == self._row_shape
-        self._chunk = spec.chunks[0] if spec.chunks and whole_rows and no_filters(spec) else 0
+        direct = whole_rows and no_filters(spec) and 0 not in self._row_shape
+        self._chunk = spec.chunks[0] if spec.chunks and direct else 0
 
     def append(self, start: int, rows: NDArray[Any]) -> None:
         stop = start + len(rows)
-        with self._driver._translate():
+        chunk = self._chunk
+        try:
             self._id.set_extent((stop, *self._row_shape))
-            chunk = self._chunk
-            if not chunk or not rows.size:
+            if not chunk:
                 self._write(start, rows)
                 return
             # Up to the next chunk boundary, then whole chunks around the pipeline, then the rest.
-            head = min(-start % chunk, stop - start)
+            position = start
+            head = -start % chunk
             if head:
+                head = min(head, stop - start)
                 self._write(start, rows[:head])
-            position = start + head
+                position += head
             while position + chunk <= stop:
                 offset = position - start
                 self._id.write_direct_chunk(
@@ -446,6 +473,8 @@ class _H5pyAppender:
                 position += chunk
             if position < stop:
                 self._write(position, rows[position - start :])
+        except FOREIGN as exc:
+            raise self._driver.translated(exc) from exc
 
     def _write(self, start: int, rows: NDArray[Any]) -> None:
         count = rows.shape
