@@ -22,7 +22,6 @@ from h5backends.errors import (
     FileBusyError,
     FileClosedError,
     FileOccupiedError,
-    H5Error,
     NodeKindError,
     NodeNameError,
     NodeNotFoundError,
@@ -534,9 +533,7 @@ class H5Backend:
             )
 
     # -- making nodes ---------------------------------------------------------------------------
-    def get_set_group(
-        self, where: str | Node, name: str, title: str = "", **kwargs: Any
-    ) -> GROUP:
+    def get_set_group(self, where: str | Node, name: str, title: str = "", **kwargs: Any) -> GROUP:
         """Return a group, made if it is missing; it becomes the current group.
 
         Parameters

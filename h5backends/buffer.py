@@ -130,7 +130,7 @@ class RowBuffer:
             and value.shape == self._row_shape  # type: ignore[union-attr]
         ):
             if self._direct:
-                self._append_block(value[np.newaxis])  # type: ignore[index,call-overload]
+                self._append_block(np.asarray(value)[np.newaxis])
                 return
             with self._lock:
                 if self._used >= self._room:

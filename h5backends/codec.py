@@ -164,7 +164,7 @@ def _encode_array(name: str, array: NDArray[Any]) -> Stored:
         return _wrap_array(array)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.ndim == 0:
-        scalar: np.generic = array[()]
+        scalar = array.reshape(1)[0]
         return str(scalar) if kind == "U" else scalar
     return array
 

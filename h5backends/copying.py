@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -59,8 +58,8 @@ def copy_node(
             raise NodeExistsError(
                 f"a node {name!r} exists already", file=target.driver.location, node=parent.path
             )
-        count = _Count(progress, size_of(source) if progress else 0)
-        handle = _copy(source.session, source.handle, target, parent.handle, name, count)
+        copier = _Copier(source.session, target, progress, size_of(source) if progress else 0)
+        handle = copier.copy(source.handle, parent.handle, name)
         target.touch()
         return make_node(target, handle)
 
@@ -69,11 +68,12 @@ def copy_content(source: GROUP, target: GROUP, progress: Progress | None = None)
     """Copy everything in a group, and its attributes, into another group."""
     with source.session.lock, target.session.lock:
         target.session.require_unfrozen("copy nodes", target.path)
-        count = _Count(progress, size_of(source) if progress else 0)
+        total = size_of(source) if progress else 0
+        copier = _Copier(source.session, target.session, progress, total)
         attrs = source.session.driver.read_attrs(source.handle)
         target.session.driver.write_attrs(target.handle, attrs)
         for child, handle, _ in list(source.session.driver.scan(source.handle)):
-            _copy(source.session, handle, target.session, target.handle, child, count)
+            copier.copy(handle, target.handle, child)
         target.session.touch()
 
 
@@ -83,94 +83,78 @@ def size_of(node: Node) -> int:
         return sum(size_of(child) for child in node.children().values())
     driver = node.session.driver
     with node.session.lock:
-        spec = driver.spec(node.handle)
-        return spec.dtype.itemsize * math.prod(driver.shape(node.handle))
+        return _nbytes(driver.spec(node.handle))
 
 
-class _Count:
-    """Bytes done and in all."""
+class _Copier:
+    """Carries nodes from one open file to another, and tells how far it is."""
 
-    def __init__(self, progress: Progress | None, total: int) -> None:
+    def __init__(
+        self, source: Session, target: Session, progress: Progress | None, total: int
+    ) -> None:
+        self._source = source
+        self._from = source.driver
+        self._target = target
+        self._to = target.driver
         self._progress = progress
         self._total = total
         self._done = 0
 
-    def add(self, size: int) -> None:
+    def copy(self, handle: Handle, parent: Handle, name: str) -> Handle:
+        """Copy one node, with everything below it, and return the copy's handle."""
+        self._source.settle(handle)
+        kind = self._from.kind(handle)
+        attrs = self._from.read_attrs(handle)
+        if kind is NodeKind.GROUP:
+            group = self._to.create_group(parent, name, attrs)
+            for child, child_handle, _ in list(self._from.scan(handle)):
+                self.copy(child_handle, group, child)
+            return group
+        spec = _adapted(self._from.spec(handle), self._target)
+        type(self._to).check_dtype(spec.dtype, kind)
+        if kind is NodeKind.CARRAY and _nbytes(spec) <= _BLOCK_BYTES:
+            data = np.asarray(self._from.read(handle, _full(spec.shape)))
+            copy = self._to.create_array(parent, name, spec, data, attrs)
+            self._count(data.nbytes)
+            return copy
+        empty = spec if kind is NodeKind.CARRAY else replace(spec, shape=(0, *spec.shape[1:]))
+        copy = self._to.create_array(parent, name, empty, None, attrs)
+        match kind:
+            case NodeKind.CARRAY:
+                self._copy_fixed(handle, copy, spec)
+            case NodeKind.EARRAY:
+                self._copy_growing(handle, copy, spec)
+            case NodeKind.VLARRAY:
+                self._copy_ragged(handle, copy, spec)
+        return copy
+
+    def _copy_fixed(self, handle: Handle, copy: Handle, spec: ArraySpec) -> None:
+        for box in _boxes(spec):
+            block = self._from.read(handle, box)
+            self._to.write(copy, box, block)
+            self._count(block.nbytes)
+
+    def _copy_growing(self, handle: Handle, copy: Handle, spec: ArraySpec) -> None:
+        if 0 in spec.shape[1:]:
+            self._to.resize(copy, spec.shape[0])
+            return
+        appender = self._to.appender(copy)
+        for box in _boxes(spec):
+            rows = np.ascontiguousarray(self._from.read(handle, box))
+            appender.append(box[0].start, rows)
+            self._count(rows.nbytes)
+
+    def _copy_ragged(self, handle: Handle, copy: Handle, spec: ArraySpec) -> None:
+        length = spec.shape[0]
+        for start in range(0, length, _RAGGED_ROWS):
+            stop = min(start + _RAGGED_ROWS, length)
+            self._to.append_ragged(copy, self._from.read_ragged(handle, start, stop))
+            self._count((stop - start) * spec.dtype.itemsize)
+
+    def _count(self, size: int) -> None:
         self._done += size
         if self._progress is not None:
             self._progress(min(self._done, self._total), self._total)
-
-
-def _copy(
-    source: Session, handle: Handle, target: Session, parent: Handle, name: str, count: _Count
-) -> Handle:
-    driver = source.driver
-    source.settle(handle)
-    attrs = driver.read_attrs(handle)
-    kind = driver.kind(handle)
-    if kind is NodeKind.GROUP:
-        group = target.driver.create_group(parent, name, attrs)
-        for child, child_handle, _ in list(driver.scan(handle)):
-            _copy(source, child_handle, target, group, child, count)
-        return group
-    spec = _adapted(driver.spec(handle), target)
-    type(target.driver).check_dtype(spec.dtype, kind)
-    if kind is NodeKind.VLARRAY:
-        return _copy_ragged(source, handle, target, parent, name, spec, attrs, count)
-    if kind is NodeKind.EARRAY:
-        return _copy_growing(source, handle, target, parent, name, spec, attrs, count)
-    if spec.dtype.itemsize * math.prod(spec.shape) <= _BLOCK_BYTES:
-        data = np.asarray(driver.read(handle, _full(spec.shape)))
-        count.add(data.nbytes)
-        return target.driver.create_array(parent, name, spec, data, attrs)
-    copy = target.driver.create_array(parent, name, spec, None, attrs)
-    for box in _boxes(spec):
-        block = driver.read(handle, box)
-        target.driver.write(copy, box, block)
-        count.add(block.nbytes)
-    return copy
-
-
-def _copy_growing(
-    source: Session,
-    handle: Handle,
-    target: Session,
-    parent: Handle,
-    name: str,
-    spec: ArraySpec,
-    attrs: Any,
-    count: _Count,
-) -> Handle:
-    length = spec.shape[0]
-    empty = replace(spec, shape=(0, *spec.shape[1:]))
-    copy = target.driver.create_array(parent, name, empty, None, attrs)
-    if length and 0 not in spec.shape[1:]:
-        appender = target.driver.appender(copy)
-        for box in _boxes(spec):
-            rows = np.ascontiguousarray(source.driver.read(handle, box))
-            appender.append(box[0].start, rows)
-            count.add(rows.nbytes)
-    elif length:
-        target.driver.resize(copy, length)
-    return copy
-
-
-def _copy_ragged(
-    source: Session,
-    handle: Handle,
-    target: Session,
-    parent: Handle,
-    name: str,
-    spec: ArraySpec,
-    attrs: Any,
-    count: _Count,
-) -> Handle:
-    copy = target.driver.create_array(parent, name, replace(spec, shape=(0,)), None, attrs)
-    for start in range(0, spec.shape[0], _RAGGED_ROWS):
-        stop = min(start + _RAGGED_ROWS, spec.shape[0])
-        target.driver.append_ragged(copy, source.driver.read_ragged(handle, start, stop))
-        count.add((stop - start) * spec.dtype.itemsize)
-    return copy
 
 
 def _adapted(spec: ArraySpec, target: Session) -> ArraySpec:
@@ -187,6 +171,10 @@ def _adapted(spec: ArraySpec, target: Session) -> ArraySpec:
         wanted.fletcher32 and "fletcher32" in available,
     )
     return replace(spec, filters=filters)
+
+
+def _nbytes(spec: ArraySpec) -> int:
+    return spec.dtype.itemsize * math.prod(spec.shape)
 
 
 def _full(shape: tuple[int, ...]) -> Box:

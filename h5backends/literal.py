@@ -23,9 +23,10 @@ class NotALiteralError(ValueError):
 
 
 _NUMPY_SCALARS = (
-    "bool bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 "
-    "float16 float32 float64 complex64 complex128 str_ bytes_ datetime64 timedelta64"
-).split()
+    *("bool", "bool_", "str_", "bytes_", "datetime64", "timedelta64"),
+    *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *("float16", "float32", "float64", "complex64", "complex128"),
+)
 
 _CONSTRUCTORS: dict[str, Callable[..., Any]] = {
     "datetime.datetime": datetime.datetime,

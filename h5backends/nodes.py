@@ -359,9 +359,7 @@ class CARRAY(Node):
             exc.node, exc.file = self.path, self._session.driver.location
             raise
 
-    def __array__(
-        self, dtype: DTypeLike | None = None, copy: bool | None = None
-    ) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
             raise ValueError("an array of a file cannot be used without a copy: copy=False")
         return np.asarray(self.read(), dtype=dtype)
@@ -474,7 +472,9 @@ class VLARRAY(EARRAY):
                 chosen = self._select(item)
                 if isinstance(item, (int, np.integer)):
                     start = chosen.boxes[0][0].start
-                    return self._decode(session.driver.read_ragged(self._handle, start, start + 1))[0]
+                    return self._decode(
+                        session.driver.read_ragged(self._handle, start, start + 1)
+                    )[0]
                 picks = np.arange(length)[item]
                 return [self[int(index)] for index in picks]
             wanted = range(*item.indices(length))
@@ -491,9 +491,7 @@ class VLARRAY(EARRAY):
             node=self.path,
         )
 
-    def __array__(
-        self, dtype: DTypeLike | None = None, copy: bool | None = None
-    ) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         rows = self.read()
         result = np.empty(len(rows), dtype=object)
         for index, row in enumerate(rows):

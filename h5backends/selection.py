@@ -92,7 +92,8 @@ def select(key: Any, shape: tuple[int, ...]) -> Selection:
     boxes = [tuple(box)]
     if runs is not None:
         boxes = [
-            (*box[:runs_axis], slice(start, stop, 1), *box[runs_axis + 1 :]) for start, stop in runs
+            (*box[:runs_axis], slice(start, stop, 1), *box[runs_axis + 1 :])
+            for start, stop in runs
         ]
     return Selection(boxes, runs_axis, None if trivial else tuple(after), covers)
 

@@ -238,9 +238,7 @@ class Session:
         if self._held:
             return
         seconds = self.policy.seconds
-        if self._due or (
-            seconds is not None and time.monotonic() - self._last_flush >= seconds
-        ):
+        if self._due or (seconds is not None and time.monotonic() - self._last_flush >= seconds):
             try:
                 self.flush()
             except H5Error as exc:

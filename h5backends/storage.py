@@ -117,7 +117,11 @@ def _logical_dtype(stored: np.dtype[Any], name: object, descr: object) -> np.dty
         if stored.names and isinstance(descr, str):
             wanted = np.dtype(literal.parse(descr))
             return wanted if _stored_dtype(wanted).names == stored.names else stored
-        if stored.kind == "i" and stored.itemsize == 8 and name.startswith(("datetime64", "timed")):
+        if (
+            stored.kind == "i"
+            and stored.itemsize == 8
+            and name.startswith(("datetime64", "timed"))
+        ):
             return np.dtype(name)
         if stored.kind == "S" and name.startswith("str") and name[3:].isdigit():
             return np.dtype(f"U{max(1, int(name[3:]) // 32)}")

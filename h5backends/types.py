@@ -125,7 +125,7 @@ class ArraySpec:
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     chunks: tuple[int, ...] | None = None
-    filters: Filters = Filters()  # noqa: RUF009 - frozen, so sharing it is safe
+    filters: Filters = Filters()
     fill: Any = None
 
     @property

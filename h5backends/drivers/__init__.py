@@ -1,1 +1,1 @@
-"""Drivers: one small class per HDF5 library, found through entry points and loaded when asked for."""
+"""Drivers: one small class per HDF5 library, found by entry point, loaded when asked for."""

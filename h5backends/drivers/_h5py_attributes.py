@@ -142,14 +142,14 @@ def _read_text(attribute: h5a.AttrID, kind: h5t.TypeStringID) -> Stored:
         if raw.size:
             attribute.read(raw, mtype=_TEXT_MEMORY)
         if not shape:
-            return _text(raw[()])
+            return _text(raw.item())
         texts = [_text(item) for item in raw.flat]
     else:
         fixed = np.zeros(shape, f"S{kind.get_size()}")
         if fixed.size:
             attribute.read(fixed)
         if not shape:
-            return _text(bytes(fixed[()]))
+            return _text(fixed.item())
         texts = [_text(bytes(item)) for item in fixed.flat]
     return np.array(texts, dtype=np.str_).reshape(shape)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 from functools import cache
 from typing import Any
 
@@ -23,10 +25,8 @@ _NAMES = {identifier: name for name, identifier in FILTER_IDS.items()}
 @cache
 def available() -> frozenset[str]:
     """Name the codecs this process can write, with those of hdf5plugin where it is installed."""
-    try:
-        import hdf5plugin  # noqa: F401 - importing it registers the filters
-    except ImportError:
-        pass
+    with contextlib.suppress(ImportError):
+        importlib.import_module("hdf5plugin")  # importing it registers the filters
     found = {name for name, identifier in FILTER_IDS.items() if h5z.filter_avail(identifier)}
     return frozenset(found | {"shuffle", "fletcher32"})
 

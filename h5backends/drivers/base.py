@@ -71,7 +71,7 @@ class Driver(ABC):
     capabilities: ClassVar[Capability]
     """What it can do beyond the common ground."""
 
-    lock: threading.RLock  # type: ignore[valid-type]
+    lock: threading.RLock
     """Serialises calls: one per file, or one per library where the library asks for it."""
 
     # -- the file -------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ class Driver(ABC):
 
     # -- arrays ---------------------------------------------------------------------------------
     @classmethod
-    def check_dtype(cls, dtype: np.dtype[Any], kind: NodeKind) -> None:  # noqa: B027
+    def check_dtype(cls, dtype: np.dtype[Any], kind: NodeKind) -> None:
         """Raise ``DTypeError`` if arrays of this kind cannot hold this stored dtype here."""
 
     @classmethod

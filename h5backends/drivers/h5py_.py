@@ -44,7 +44,7 @@ _LIBVER = ("v110", "v110")
 FOREIGN = (ValueError, RuntimeError, OSError, TypeError)
 """What h5py raises for a failure of HDF5."""
 
-_Handle = h5py.Group | h5py.Dataset
+_Handle = Any
 
 
 class H5pyDriver(Driver):
@@ -303,7 +303,9 @@ class H5pyDriver(Driver):
             creation.set_fill_value(np.asarray(spec.fill, spec.dtype))
         maxshape = tuple(h5s.UNLIMITED if n is None else n for n in spec.maxshape)
         with self._translate(f"{parent.name}/{name}"):
-            space = h5s.create_simple(spec.shape, maxshape) if spec.shape else h5s.create(h5s.SCALAR)
+            space = (
+                h5s.create_simple(spec.shape, maxshape) if spec.shape else h5s.create(h5s.SCALAR)
+            )
             dataset_id = h5d.create(
                 parent.id,
                 name.encode(),
@@ -337,7 +339,9 @@ class H5pyDriver(Driver):
             if handle.shape is None:
                 return np.empty(0, handle.dtype)
             if h5t.check_string_dtype(handle.dtype) is not None and handle.dtype.kind == "O":
-                return np.asarray(handle.asstr("utf-8", "surrogateescape")[box or ()], dtype=object)
+                return np.asarray(
+                    handle.asstr("utf-8", "surrogateescape")[box or ()], dtype=object
+                )
             return np.asarray(handle[box or ()])
 
     def write(self, handle: h5py.Dataset, box: Box, values: NDArray[Any]) -> None:
