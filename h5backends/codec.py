@@ -12,6 +12,7 @@ import base64
 import datetime
 import json
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from h5backends import literal
 from h5backends.errors import AttributeValueError
-from h5backends.types import Stored
+from h5backends.types import Stored, packed
 
 __all__ = ["decode", "encode"]
 
@@ -51,6 +52,11 @@ _WRAPPED_TYPES: dict[str, type | tuple[type, ...]] = {
     "timedelta64": np.timedelta64,
 }
 """JSON type name -> what its literal must turn out to be. The first nine PyMoDAQ reads too."""
+
+_PLAIN_TEXT = re.compile(r"'[^'\\]*'")
+"""A text whose representation needs no escapes."""
+_INTEGERS = re.compile(r"\((?:\d{1,18}(?:, ?\d{1,18})*,?)?\)")
+"""A tuple of plain integers, as every ``shape`` is."""
 
 _TIME_TYPES = (datetime.datetime, datetime.date, datetime.time, datetime.timedelta)
 
@@ -146,6 +152,9 @@ def _is_utf8(text: str) -> bool:
 
 
 def _encode_array(name: str, array: NDArray[Any]) -> Stored:
+    if np.any(getattr(array, "mask", False)):
+        raise _unstorable(name, array)  # HDF5 has no mask: what is under it would look real
+    array = np.asarray(array)
     kind = array.dtype.kind
     if kind == "O":
         if array.size and all(isinstance(item, str) for item in array.flat):
@@ -191,7 +200,7 @@ def _repr(value: Any) -> str:
 
 
 def _wrap_array(array: NDArray[Any]) -> str:
-    array = np.ascontiguousarray(array)
+    array = np.asarray(array, packed(array.dtype), order="C")
     descr = array.dtype.descr if array.dtype.names else array.dtype.str
     return json.dumps(
         {
@@ -275,20 +284,24 @@ def _decode_text(text: str) -> Any:
     if wanted is None or not isinstance(wrapped["data"], str):
         return text
     try:
-        value = _parse(wrapped["type"], wrapped["data"])
-    except literal.NotALiteralError:
+        value = _parse(str(wrapped["type"]), wrapped["data"])
+    except (ValueError, KeyError):  # NotALiteralError among them
         return text
     return value if isinstance(value, wanted) else text
 
 
 def _parse(kind: str, data: str) -> Any:
+    # The texts that every array carries are told apart by eye; the rest goes through the parser.
+    if kind == "str" and _PLAIN_TEXT.fullmatch(data):
+        return data[1:-1]
+    if kind == "tuple" and _INTEGERS.fullmatch(data):
+        return tuple(map(int, data.strip("(),").split(","))) if len(data) > 2 else ()
+    if kind in {"int", "bool"} and data.isalnum():
+        return {"True": True, "False": False}[data] if kind == "bool" else int(data)
     if kind == "float" and data in {"nan", "inf", "-inf"}:
         return float(data)
     if kind == "complex" and ("nan" in data or "inf" in data):
-        try:
-            return complex(data)
-        except ValueError as exc:
-            raise literal.NotALiteralError(data) from exc
+        return complex(data)
     return literal.parse(data)
 
 

@@ -11,12 +11,14 @@ from h5py import h5a, h5s, h5t
 
 from h5backends.types import Stored
 
-__all__ = ["class_name", "names", "overwrite", "read", "read_all", "write"]
+__all__ = ["names", "overwrite", "read", "read_all", "write"]
 
 _TEXT = h5py.string_dtype("utf-8")
 _TEXT_TYPE = h5t.py_create(_TEXT, logical=True)
 _TEXT_MEMORY = h5t.py_create(_TEXT)
 """In the file a string, in memory a Python object: mixing them up reads a wild pointer."""
+_TEXT_SIZE = 16
+"""Bytes that one text of variable length takes: length, heap address and index."""
 _ObjectID = Any
 
 
@@ -25,14 +27,6 @@ def names(node: _ObjectID) -> list[str]:
     found: list[str] = []
     h5a.iterate(node, lambda name: found.append(_text(name)))
     return sorted(found)
-
-
-def class_name(node: _ObjectID) -> str | None:
-    """Return the ``CLASS`` attribute, None where there is none."""
-    if not h5a.exists(node, b"CLASS"):
-        return None
-    value = _value(h5a.open(node, b"CLASS"))
-    return value if isinstance(value, str) else None
 
 
 def read(node: _ObjectID, name: str) -> Stored:
@@ -116,12 +110,23 @@ def _space(shape: tuple[int, ...]) -> Any:
 
 
 def _value(attribute: h5a.AttrID) -> Stored:
+    if attribute.get_storage_size() == _TEXT_SIZE:
+        # Nearly every attribute is one text: read it as such, without asking for type and shape.
+        text = np.empty((), dtype=_TEXT)
+        try:
+            attribute.read(text, mtype=_TEXT_MEMORY)
+            return _text(text.item())
+        except (TypeError, OSError, ValueError):
+            pass  # 16 bytes of something else
     kind = attribute.get_type()
+    space = attribute.get_space()
+    null = space.get_simple_extent_type() == h5s.NULL
     if isinstance(kind, h5t.TypeStringID):
-        return _read_text(attribute, kind)
-    if attribute.get_space().get_simple_extent_type() == h5s.NULL:
-        return np.empty(0, attribute.dtype)
+        # PyTables writes an empty text as an empty space.
+        return "" if null else _read_text(attribute, kind)
     dtype = attribute.dtype
+    if null:
+        return np.empty(0, dtype)
     if h5t.check_vlen_dtype(dtype) is not None or dtype.hasobject:
         # Ragged or reference attributes of foreign files: shown as text, never followed.
         return f"<{dtype} attribute>"
@@ -135,23 +140,17 @@ def _value(attribute: h5a.AttrID) -> Stored:
 
 def _read_text(attribute: h5a.AttrID, kind: h5t.TypeStringID) -> Stored:
     shape = attribute.shape
-    if attribute.get_space().get_simple_extent_type() == h5s.NULL:
-        return ""  # PyTables writes an empty string as an empty space
     if kind.is_variable_str():
         raw = np.empty(shape, dtype=_TEXT)
-        if raw.size:
-            attribute.read(raw, mtype=_TEXT_MEMORY)
-        if not shape:
-            return _text(raw.item())
-        texts = [_text(item) for item in raw.flat]
+        memory = _TEXT_MEMORY
     else:
-        fixed = np.zeros(shape, f"S{kind.get_size()}")
-        if fixed.size:
-            attribute.read(fixed)
-        if not shape:
-            return _text(fixed.item())
-        texts = [_text(bytes(item)) for item in fixed.flat]
-    return np.array(texts, dtype=np.str_).reshape(shape)
+        raw = np.zeros(shape, f"S{kind.get_size()}")
+        memory = None
+    if raw.size:
+        attribute.read(raw, mtype=memory)
+    if not shape:
+        return _text(raw.item())
+    return np.array([_text(item) for item in raw.flat], dtype=np.str_).reshape(shape)
 
 
 def _text(raw: bytes | str | None) -> str:

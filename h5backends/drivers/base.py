@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from h5backends.errors import UnsupportedError
+from h5backends.errors import DTypeError, UnsupportedError
 from h5backends.types import (
     ArraySpec,
     Box,
@@ -252,6 +252,12 @@ class Driver(ABC):
     @classmethod
     def check_dtype(cls, dtype: np.dtype[Any], kind: NodeKind) -> None:
         """Raise ``DTypeError`` if arrays of this kind cannot hold this stored dtype here."""
+        if dtype.hasobject:
+            raise DTypeError(
+                f"the driver {cls.name!r} cannot store Python objects",
+                found=f"{dtype} for a {kind.value}",
+                remedy="Convert them to numbers or text first.",
+            )
 
     @classmethod
     @abstractmethod

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from h5backends.drivers.base import Driver
 from h5backends.errors import (
-    DTypeError,
     FileClosedError,
     FileMissingError,
     FileOccupiedError,
@@ -198,11 +197,6 @@ class MemoryDriver(Driver):
         del handle.attrs[name]
 
     # -- arrays ---------------------------------------------------------------------------------
-    @classmethod
-    def check_dtype(cls, dtype: np.dtype[Any], kind: NodeKind) -> None:
-        if dtype.hasobject:
-            raise DTypeError("arrays cannot hold Python objects", found=str(dtype))
-
     @classmethod
     def codecs(cls) -> frozenset[str]:
         return frozenset({"gzip", "shuffle", "fletcher32"})
