@@ -355,7 +355,12 @@ class H5pyDriver(Driver):
             block = np.empty(len(rows), dtype=object)
             for index, row in enumerate(rows):
                 block[index] = row
-            handle[start:] = block
+            # Dataset.__setitem__ would take rows of equal length for a second axis.
+            space = handle.id.get_space()
+            space.select_hyperslab((start,), block.shape)
+            handle.id.write(
+                h5s.create_simple(block.shape), space, block, h5t.py_create(handle.dtype)
+            )
 
     def read_ragged(self, handle: h5py.Dataset, start: int, stop: int) -> list[NDArray[Any]]:
         with self._translate():
