@@ -58,6 +58,9 @@ _PLAIN_TEXT = re.compile(r"'[^'\\]*'")
 _INTEGERS = re.compile(r"\((?:\d{1,18}(?:, ?\d{1,18})*,?)?\)")
 """A tuple of plain integers, as every ``shape`` is."""
 
+_USUAL = re.compile(r'\{"module": "builtins", "type": "(\w+)", "data": "([^"\\]*)"\} *')
+"""The JSON form without escapes, as json.dumps writes it; reading it so saves the parser."""
+
 _TIME_TYPES = (datetime.datetime, datetime.date, datetime.time, datetime.timedelta)
 
 
@@ -275,7 +278,10 @@ def _unwrap(text: str) -> dict[str, Any] | None:
 
 
 def _decode_text(text: str) -> Any:
-    wrapped = _unwrap(text)
+    if text[:1] != "{":
+        return text
+    usual = _USUAL.fullmatch(text)
+    wrapped = {"type": usual[1], "data": usual[2]} if usual else _unwrap(text)
     if wrapped is None:
         return text
     if wrapped["type"] == "ndarray":

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from h5backends.errors import DTypeError, ShapeError
 
-__all__ = ["conform", "rows_of"]
+__all__ = ["conform", "plain_array", "rows_of"]
 
 
 def conform(value: ArrayLike, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -37,7 +37,9 @@ def conform(value: ArrayLike, dtype: np.dtype[Any]) -> NDArray[Any]:
     ShapeError
         A ragged list.
     """
-    array = _as_array(value)
+    if dtype.names and isinstance(value, (tuple, list)):
+        return _conform_records(value, dtype)
+    array = plain_array(value)
     if array.dtype == dtype:
         return array
     source, target = array.dtype.kind, dtype.kind
@@ -49,16 +51,55 @@ def conform(value: ArrayLike, dtype: np.dtype[Any]) -> NDArray[Any]:
         return _conform_objects(array, dtype)
     if source in "US" and target == source:
         return _conform_text(array, dtype)
+    if source in "mM" and target == source:
+        return _conform_times(array, dtype)
     if source in "bui" and target in "ui":
         return _conform_integers(array, dtype)
-    if np.can_cast(array.dtype, dtype, "safe") and not (target in "US" or source in "US"):
-        return array.astype(dtype)
-    if np.can_cast(array.dtype, dtype, "same_kind") and target not in "US":
-        return _conform_narrower(array, dtype)
+    if source in "bui" and target in "fc":
+        return _conform_to_floats(array, dtype)
+    if source in "fc" and target in "fc" and (source, target) != ("c", "f"):
+        return _conform_floats(array, dtype)
     found = str(array.dtype)
     if source == "f" and target in "ui" and not np.isfinite(array).all():
         found += " with NaN or infinity"
     raise _misfit(dtype, found)
+
+
+def plain_array(value: ArrayLike) -> NDArray[Any]:
+    """Return data as a plain numpy array.
+
+    Parameters
+    ----------
+    value : array_like
+        Numbers, text, an array or a subclass of one.
+
+    Raises
+    ------
+    ShapeError
+        A ragged list.
+    DTypeError
+        A masked array with masked elements: HDF5 has no mask, the values under it would be taken
+        for real ones.
+    """
+    if type(value) is np.ndarray:
+        return value
+    if isinstance(value, np.ndarray):
+        if np.any(getattr(value, "mask", False)):
+            raise DTypeError(
+                "an array in a file has no mask",
+                found="masked elements",
+                remedy="Give them a value first, for instance with array.filled(numpy.nan).",
+            )
+        return np.asarray(value)
+    try:
+        return np.asarray(value)
+    except ValueError as exc:
+        raise ShapeError(
+            "the items of the list differ in length",
+            expected="rows of one shape",
+            found=str(exc),
+            remedy="Rows of different lengths go into a VLARRAY.",
+        ) from exc
 
 
 def rows_of(array: NDArray[Any], row_shape: tuple[int, ...], expand: bool = True) -> NDArray[Any]:
@@ -103,20 +144,6 @@ def rows_of(array: NDArray[Any], row_shape: tuple[int, ...], expand: bool = True
     )
 
 
-def _as_array(value: ArrayLike) -> NDArray[Any]:
-    if isinstance(value, np.ndarray):
-        return value
-    try:
-        return np.asarray(value)
-    except ValueError as exc:
-        raise ShapeError(
-            "the items of the list differ in length",
-            expected="rows of one shape",
-            found=str(exc),
-            remedy="Rows of different lengths go into a VLARRAY.",
-        ) from exc
-
-
 def _misfit(dtype: np.dtype[Any], found: str) -> DTypeError:
     return DTypeError(
         "the values do not fit the type of the array",
@@ -152,14 +179,57 @@ def _conform_integers(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]
     return array.astype(dtype)
 
 
-def _conform_narrower(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    with np.errstate(over="ignore", invalid="ignore"):
+def _conform_to_floats(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    with np.errstate(over="ignore"):
         result = array.astype(dtype)
-    if dtype.kind in "fc" and array.dtype.kind in "fc":
-        if not np.array_equal(np.isfinite(array), np.isfinite(result)):
-            raise _misfit(dtype, f"{array.dtype} with values out of range")
-    elif not np.array_equal(result.astype(array.dtype), array):
+    limit = 2 ** (np.finfo(dtype).nmant + 1)
+    if array.dtype.kind != "b" and not (-limit <= int(array.min()) and int(array.max()) <= limit):
+        # Beyond the limit only some integers have a float; Python's integers tell exactly which.
+        for number, real in zip(array.flat, np.asarray(result.real).flat, strict=True):
+            if not np.isfinite(real) or int(real) != int(number):
+                raise _misfit(dtype, f"{array.dtype} with values that would change ({number})")
+    return result
+
+
+def _conform_floats(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    with np.errstate(over="ignore"):
+        result = array.astype(dtype)
+    if not np.array_equal(np.isfinite(array), np.isfinite(result)):
+        raise _misfit(dtype, f"{array.dtype} with values out of range")
+    return result
+
+
+def _conform_times(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    if not np.can_cast(array.dtype, dtype, "same_kind"):
+        raise _misfit(dtype, str(array.dtype))  # a month has no fixed number of days
+    result = array.astype(dtype)
+    back = result.astype(array.dtype)
+    # As integers, since NaT does not equal itself. numpy lets a unit overflow without a word.
+    if not np.array_equal(back.astype(np.int64), array.astype(np.int64)):
         raise _misfit(dtype, f"{array.dtype} with values that would change")
+    return result
+
+
+def _conform_records(value: tuple[Any, ...] | list[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Take numpy's own notation for structured values: tuples, and lists of them."""
+    names = dtype.names or ()
+    if isinstance(value, list):
+        records = [conform(item, dtype) for item in value]
+        if len({record.shape for record in records}) > 1:
+            raise ShapeError("the items of the list differ in length", expected="rows of one shape")
+        return np.stack(records) if records else np.empty(0, dtype)
+    if len(value) != len(names):
+        raise _misfit(dtype, f"a tuple of {len(value)} values")
+    result = np.zeros((), dtype)
+    for name, part in zip(names, value, strict=True):
+        field = conform(part, dtype[name].base)
+        if field.shape != dtype[name].shape:
+            raise ShapeError(
+                f"the value of the field {name!r} has another shape",
+                expected=dtype[name].shape,
+                found=field.shape,
+            )
+        result[name] = field
     return result
 
 

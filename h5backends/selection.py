@@ -89,6 +89,7 @@ def select(key: Any, shape: tuple[int, ...]) -> Selection:
             box.append(slice(axis_runs[0][0], axis_runs[-1][1], 1))
             after.append(positions)
             trivial = covers = False
+    _check_lists(after)
     boxes = [tuple(box)]
     if runs is not None:
         boxes = [
@@ -149,7 +150,12 @@ def _forward(item: slice, length: int) -> tuple[slice, bool]:
 
 
 def _picks(item: Any, length: int, axis: int) -> NDArray[np.intp]:
-    picks = np.asarray(item)
+    try:
+        picks = np.asarray(item)
+    except ValueError as exc:
+        raise SelectionError(
+            "the lists of an index differ in length", found=repr(item)[:60]
+        ) from exc
     if picks.dtype == bool:
         if picks.shape != (length,):
             raise SelectionError(
@@ -169,6 +175,17 @@ def _picks(item: Any, length: int, axis: int) -> NDArray[np.intp]:
             found=f"{picks.min()} to {picks.max()}",
         )
     return np.where(picks < 0, picks + length, picks).astype(np.intp)
+
+
+def _check_lists(after: list[Any]) -> None:
+    """Make sure that several lists in one index can be paired, as numpy pairs them."""
+    lists = [item.shape for item in after if isinstance(item, np.ndarray)]
+    try:
+        np.broadcast_shapes(*lists)
+    except ValueError as exc:
+        raise SelectionError(
+            "the lists of an index differ in length", found=" and ".join(map(str, lists))
+        ) from exc
 
 
 def _runs(picks: NDArray[np.intp]) -> tuple[list[tuple[int, int]], NDArray[np.intp]]:

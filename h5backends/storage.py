@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from h5backends import literal
 from h5backends.errors import DTypeError
+from h5backends.types import packed
 
 __all__ = ["Storage"]
 
@@ -49,7 +50,7 @@ class Storage:
         DTypeError
             Nothing in HDF5 corresponds to it (Python objects, raw void).
         """
-        dtype = dtype.newbyteorder("=")
+        dtype = packed(dtype)
         return cls(dtype, _stored_dtype(dtype))
 
     @classmethod
@@ -94,12 +95,20 @@ def _stored_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
         return np.dtype((_stored_dtype(base), shape))
+    if dtype.kind in "mM" and np.datetime_data(dtype)[0] == "generic":
+        raise DTypeError(
+            "times need a unit", found=str(dtype), remedy="For instance 'datetime64[ns]'."
+        )
     if dtype.kind in "mM":
         return np.dtype(np.int64)
+    if dtype.kind in "US" and not dtype.itemsize:
+        raise DTypeError(
+            "text and bytes in an array need a width",
+            found=dtype.name,
+            remedy="For instance 'U32' or 'S32'; or take a VLARRAY with dtype='string'.",
+        )
     if dtype.kind == "U":
-        return np.dtype(f"S{max(1, dtype.itemsize // 4 * _UTF8_WIDTH)}")
-    if dtype.kind == "S" and dtype.itemsize == 0:
-        return np.dtype("S1")
+        return np.dtype(f"S{dtype.itemsize // 4 * _UTF8_WIDTH}")
     if dtype.kind in _PLAIN_KINDS:
         return dtype
     raise DTypeError(
@@ -116,7 +125,7 @@ def _logical_dtype(stored: np.dtype[Any], name: object, descr: object) -> np.dty
     try:
         if stored.names and isinstance(descr, str):
             wanted = np.dtype(literal.parse(descr))
-            return wanted if _stored_dtype(wanted).names == stored.names else stored
+            return wanted if _stored_dtype(wanted) == packed(stored) else stored
         if (
             stored.kind == "i"
             and stored.itemsize == 8
@@ -124,7 +133,8 @@ def _logical_dtype(stored: np.dtype[Any], name: object, descr: object) -> np.dty
         ):
             return np.dtype(name)
         if stored.kind == "S" and name.startswith("str") and name[3:].isdigit():
-            return np.dtype(f"U{max(1, int(name[3:]) // 32)}")
+            # A character takes a byte at least: no more memory than the file's own type says.
+            return np.dtype(f"U{min(max(1, int(name[3:]) // 32), stored.itemsize)}")
         if stored.kind == "S" and name == "str":
             return np.dtype(f"U{stored.itemsize}")
     except (TypeError, ValueError, DTypeError):
@@ -143,7 +153,8 @@ def _to_stored(values: NDArray[Any], stored: np.dtype[Any]) -> NDArray[Any]:
     if values.dtype.kind in "mM":
         return values.view(np.int64) if values.ndim else values.astype(np.int64)
     if values.dtype.kind == "U":
-        encoded = np.char.encode(values, "utf-8")
+        # Half of a surrogate pair (a name of a file, say) must not make the whole array fail.
+        encoded = np.char.encode(values, "utf-8", "surrogatepass")
         return np.asarray(encoded).astype(stored, copy=False).reshape(values.shape)
     return values.astype(stored, copy=False)
 
@@ -159,7 +170,10 @@ def _from_stored(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     if dtype.kind in "mM":
         return np.ascontiguousarray(values).view(dtype).reshape(values.shape)
     if dtype.kind == "U":
-        # A file cut in the middle of a character still shows the rest of its text.
-        decoded = np.char.decode(values, "utf-8", "replace")
+        try:
+            decoded = np.char.decode(values, "utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            # Text that was cut in the middle of a character still shows what is left.
+            decoded = np.char.decode(values, "utf-8", "replace")
         return np.asarray(decoded).astype(dtype).reshape(values.shape)
     return values.astype(dtype)

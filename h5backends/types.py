@@ -23,6 +23,7 @@ __all__ = [
     "OpenOptions",
     "SaveType",
     "Stored",
+    "packed",
 ]
 
 Mode = Literal["r", "r+", "a", "w", "x"]
@@ -39,6 +40,19 @@ Stored = str | np.generic | NDArray[Any]
 
 ``numpy.bytes_`` is text to be stored with exactly this many bytes; it reads back as ``str``.
 """
+
+
+def packed(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return a type in this machine's byte order and without gaps between its fields.
+
+    The same values, in the one form that arrays and attributes are held in.
+    """
+    if dtype.names:
+        return np.dtype([(name, packed(dtype[name])) for name in dtype.names])
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return np.dtype((packed(base), shape))
+    return dtype.newbyteorder("=")
 
 
 class NodeKind(Enum):
