@@ -145,6 +145,10 @@ class MemoryDriver(Driver):
                 node=f"{self.path(group).rstrip('/')}/{name}",
             ) from exc
 
+    def has_child(self, group: _Memory, name: str) -> bool:
+        self._require_open()
+        return name in group.children
+
     def create_group(self, parent: _Memory, name: str, attrs: Mapping[str, Stored]) -> _Memory:
         return self._add(parent, name, NodeKind.GROUP, attrs)
 
