@@ -13,6 +13,7 @@ import datetime
 import json
 import math
 import re
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -259,7 +260,7 @@ def _unstorable(name: str, value: Any) -> AttributeValueError:
         f"the attribute {name!r} cannot hold this value",
         expected="text, numbers, bool, None, bytes, dates and times, tuples, lists and dicts of "
         "these, or a numpy array of them",
-        found=f"{found} ({str(value)[:60]})",
+        found=f"{found} ({reprlib.repr(value)})",
         remedy="Store its parts or str(value); for an enum member its name.",
     )
 

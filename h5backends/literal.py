@@ -45,9 +45,13 @@ _CONSTRUCTORS: dict[str, Callable[..., Any]] = {
 _NAMES: dict[str, Any] = {
     "nan": math.nan,
     "inf": math.inf,
+    "nanj": complex(0.0, math.nan),
+    "infj": complex(0.0, math.inf),
     "datetime.timezone.utc": datetime.timezone.utc,  # noqa: UP017 - the name as it stands in text
     "np.nan": math.nan,
     "np.inf": math.inf,
+    "np.True_": np.True_,
+    "np.False_": np.False_,
 }
 
 
@@ -86,13 +90,19 @@ def _value(node: ast.expr) -> Any:
             }
         case ast.UnaryOp(op=ast.USub() | ast.UAdd() as op, operand=operand):
             number = _number(operand)
-            return -number if isinstance(op, ast.USub) else number
+            if isinstance(op, ast.UAdd):
+                return number
+            if isinstance(operand, ast.BinOp):
+                raise NotALiteralError("arithmetic is not a literal")
+            # repr(complex(0, -1)) is "-1j", whose real part must not become -0.0.
+            return complex(0.0, -number.imag) if isinstance(number, complex) else -number
         case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as op, right=right):
             # Only what repr(complex) writes: a real part and an imaginary part.
-            real, imaginary = _number(left), _number(right)
-            if isinstance(real, complex) or not isinstance(imaginary, complex):
+            imaginary = _number(right)
+            if not isinstance(imaginary, complex):
                 raise NotALiteralError("arithmetic is not a literal")
-            return real - imaginary if isinstance(op, ast.Sub) else real + imaginary
+            sign = -1 if isinstance(op, ast.Sub) else 1
+            return complex(_real(left), sign * imaginary.imag)
         case ast.Call(func=func, args=args, keywords=keywords):
             return _construct(_dotted(func), args, keywords)
         case ast.Name() | ast.Attribute():
@@ -108,6 +118,15 @@ def _number(node: ast.expr) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, float, complex)):
         raise NotALiteralError("a sign needs a number")
     return value
+
+
+def _real(node: ast.expr) -> float:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -_real(node.operand)  # as a float: "-0" is an integer without a sign
+    value = _number(node)
+    if isinstance(value, complex):
+        raise NotALiteralError("arithmetic is not a literal")
+    return float(value)
 
 
 def _dotted(node: ast.expr) -> str:

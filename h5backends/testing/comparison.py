@@ -36,7 +36,9 @@ def difference(left: Any, right: Any, where: str = "value") -> str | None:
         What to call the value.
     """
     if type(left) is not type(right):
-        return f"{where}: {left!r} ({type(left).__name__}) is not {right!r} ({type(right).__name__})"
+        return (
+            f"{where}: {left!r} ({type(left).__name__}) is not {right!r} ({type(right).__name__})"
+        )
     if isinstance(left, Mapping):
         if left.keys() != right.keys():
             return f"{where}: keys {sorted(map(str, left))} are not {sorted(map(str, right))}"
@@ -59,7 +61,9 @@ def _arrays(left: NDArray[Any], right: NDArray[Any], where: str) -> str | None:
     if left.shape != right.shape:
         return f"{where}: shape {left.shape} is not {right.shape}"
     if left.dtype.names:
-        found = [_arrays(left[name], right[name], f"{where}[{name!r}]") for name in left.dtype.names]
+        found = [
+            _arrays(left[name], right[name], f"{where}[{name!r}]") for name in left.dtype.names
+        ]
         return next((text for text in found if text), None)
     equal = _equal(left, right)
     if np.all(equal):

@@ -24,10 +24,7 @@ names: st.SearchStrategy[str] = st.one_of(
 """Names of nodes; some come often, so that they clash."""
 
 dtypes: st.SearchStrategy[np.dtype[Any]] = st.sampled_from(
-    [
-        np.dtype(name)
-        for name in "? i1 u2 i4 u8 i8 f2 f4 f8 c8 c16 S3 U4 M8[ms] m8[ns]".split()
-    ]
+    [np.dtype(name) for name in "? i1 u2 i4 u8 i8 f2 f4 f8 c8 c16 S3 U4 M8[ms] m8[ns]".split()]
     + [np.dtype([("n", "<i4"), ("x", "<f8", (2,)), ("t", "<U3")])]
 )
 """Types of arrays."""
@@ -61,7 +58,8 @@ def _field(dtype: np.dtype[Any]) -> st.SearchStrategy[Any]:
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
         return arrays(base, shape)
-    return _elements(dtype) or npst.from_dtype(dtype)
+    elements = _elements(dtype)
+    return npst.from_dtype(dtype) if elements is None else elements
 
 
 _scalars: st.SearchStrategy[Any] = st.one_of(

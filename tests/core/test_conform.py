@@ -149,7 +149,9 @@ def test_never_another_value(array: np.ndarray, dtype: np.dtype) -> None:
             assert int(after.real) == int(before)
     elif array.dtype.kind in "mM":
         assert np.array_equal(np.isnat(result), np.isnat(array))
-        assert np.array_equal(result.astype(array.dtype)[~np.isnat(array)], array[~np.isnat(array)])
+        assert np.array_equal(
+            result.astype(array.dtype)[~np.isnat(array)], array[~np.isnat(array)]
+        )
     else:
         assert result.tolist() == array.tolist()
 

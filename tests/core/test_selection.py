@@ -24,7 +24,9 @@ def read(array: np.ndarray, key: Any) -> Any:
         for part, length in zip(box, array.shape, strict=True):
             assert 0 <= part.start <= part.stop <= length, "a box must lie inside the extent"
             assert part.step > 0
-    block = np.concatenate([array[box] for box in chosen.boxes], chosen.axis) if array.ndim else array
+    block = (
+        np.concatenate([array[box] for box in chosen.boxes], chosen.axis) if array.ndim else array
+    )
     return block if chosen.key is None else block[chosen.key]
 
 
@@ -46,9 +48,7 @@ def test_numpy_index_of_any_kind(data: st.DataObject) -> None:
     """Several lists, lists of lists, integers between lists: as hypothesis invents them."""
     shape = data.draw(npst.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=30))
     array = np.arange(np.prod(shape, dtype=int)).reshape(shape)
-    key = data.draw(
-        st.one_of(npst.basic_indices(shape), npst.integer_array_indices(shape))
-    )
+    key = data.draw(st.one_of(npst.basic_indices(shape), npst.integer_array_indices(shape)))
     expected = array[key]
     found = read(array, key)
     assert np.shape(found) == np.shape(expected)
