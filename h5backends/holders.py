@@ -177,3 +177,73 @@ def _by_name(path: str | os.PathLike[str], deadline: float) -> Iterator[tuple[in
             if os.path.normcase(os.path.realpath(file.path)) == wanted:
                 mode = getattr(file, "mode", None)
                 yield process.pid, None if mode is None else mode != "r"
+
+
+def process_start(pid: int) -> float | None:
+    """Return a number that tells one process from another that got the same number later.
+
+    Parameters
+    ----------
+    pid : int
+        Process number on this machine.
+
+    Returns
+    -------
+    float or None
+        When the process started, in a unit of the platform's own; None if it does not run.
+    """
+    if sys.platform == "linux":
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            return None
+        # In clock ticks since the machine started, so that setting the clock changes nothing.
+        return None if fields[0] in {b"Z", b"X"} else float(fields[19])
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
+    except psutil.Error:
+        return None
+
+
+def network_file_system(path: str | os.PathLike[str]) -> str | None:
+    """Name the kind of network file system that a path is on, None for a local disk.
+
+    Parameters
+    ----------
+    path : path-like
+        A file or a folder; it need not exist.
+
+    Returns
+    -------
+    str or None
+        For instance ``"nfs4"``.
+    """
+    import psutil
+
+    place = os.path.realpath(path)
+    if place.startswith("\\\\"):
+        return "a shared folder"
+    mounts = psutil.disk_partitions(all=True)
+    holding = [mount for mount in mounts if _is_inside(place, os.path.normcase(mount.mountpoint))]
+    if not holding:
+        return None
+    mount = max(holding, key=lambda mount: len(mount.mountpoint))
+    kind: str = mount.fstype.lower()
+    remote = kind.startswith(_NETWORK) or "remote" in mount.opts.split(",")
+    return (kind or "a shared folder") if remote else None
+
+
+_NETWORK = (
+    "nfs", "cifs", "smb", "afs", "ncp", "9p", "lustre", "gpfs", "beegfs", "ceph", "gluster",
+    "glusterfs", "fuse.sshfs", "fuse.ceph", "fuse.gluster", "orangefs", "pvfs", "panfs", "davfs",
+    "webdav", "vboxsf", "fuse.vmhgfs", "afpfs",
+)  # fmt: skip
+
+
+def _is_inside(place: str, folder: str) -> bool:
+    place = os.path.normcase(place)
+    return place == folder or place.startswith(folder.rstrip(os.sep) + os.sep)

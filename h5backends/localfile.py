@@ -28,11 +28,12 @@ from h5backends.errors import (
     ReadOnlyError,
     StorageError,
 )
-from h5backends.holders import Holder, holders, writers
+from h5backends.heartbeat import WriterState, read_heartbeat, writer_state
+from h5backends.holders import Holder, holders, network_file_system, writers
 from h5backends.superblock import FileState, file_state, read_superblock, state_of
 from h5backends.types import Mode
 
-__all__ = ["busy_error", "check_before_open", "os_error"]
+__all__ = ["busy_error", "check_before_open", "is_locked", "os_error"]
 
 
 def check_before_open(path: str, mode: Mode, driver: str, swmr: bool = False) -> None:
@@ -124,6 +125,13 @@ def os_error(path: str, exc: Exception, mode: Mode) -> H5Error:
     number = exc.errno if isinstance(exc, OSError) else None
     if number is None and (match := re.search(r"errno = (\d+)", text)):
         number = int(match.group(1))
+    if number is not None and number in _NO_LOCKS:
+        return FileAccessError(
+            "the file system has no file locks",
+            file=path,
+            found=os.strerror(number),
+            remedy="Open it with locking=False, and make sure that only one program writes it.",
+        )
     if "unable to lock file" in text or any(words in text for words in _HELD):
         return _held(path, exc)
     if number is not None and (error := _by_number(path, number, exc, mode)):
@@ -159,7 +167,7 @@ def _check_writable(path: str) -> None:
 
 def _check_replaceable(path: str) -> None:
     """Refuse ``w`` on a file that anybody holds: the library would cut it off before asking."""
-    if _is_locked(path):
+    if is_locked(path):
         raise busy_error(path)
     try:
         state = file_state(path)
@@ -167,8 +175,10 @@ def _check_replaceable(path: str) -> None:
         raise os_error(path, exc, "w") from exc
     if state in {FileState.CLOSED, FileState.NOT_HDF5, FileState.MISSING}:
         return
-    if found := writers(path):
+    if found := _living(path):
         raise _busy(path, found)
+    if state in _MARKED:
+        _refuse_unseen(path)
 
 
 def _check_content(path: str, mode: Mode, driver: str, swmr: bool) -> None:
@@ -211,16 +221,40 @@ def _check_content(path: str, mode: Mode, driver: str, swmr: bool) -> None:
 
 def _check_marked(path: str, mode: Mode, by_swmr: bool) -> None:
     """A writer's mark is on the file: say whether the writer lives."""
-    found = writers(path)
+    found = _living(path)
     if mode == "r" and found and all(holder.pid == os.getpid() for holder in found):
         return  # a library may share one open file with itself; it knows
     if found:
         raise _busy(path, found, swmr_reader=by_swmr and mode == "r")
+    _refuse_unseen(path)
     raise _crashed(path)
 
 
-def _formless(path: str, exc: FileFormatError, driver: str) -> FileError:
+def _living(path: str) -> list[Holder]:
+    """List the programs that write a file: those seen here, else the one that gives a sign."""
     if found := writers(path):
+        return found
+    beat = read_heartbeat(path)
+    if beat is None or writer_state(path) not in {WriterState.WRITING, WriterState.STALLED}:
+        return []
+    where = "" if beat.is_here else f" on {beat.host}"
+    return [Holder(beat.pid, beat.program + where, True)]
+
+
+def _refuse_unseen(path: str) -> None:
+    """Refuse a marked file whose writer may be where it can neither be seen nor gives a sign."""
+    kind = network_file_system(path)
+    if kind is not None and read_heartbeat(path) is None:
+        raise FileBusyError(
+            "a writer's mark is on the file, and its writer may run on another machine",
+            file=path,
+            found=f"a network file system ({kind})",
+            remedy=f"If you know that the writer is dead: h5backends repair {path!r}.",
+        )
+
+
+def _formless(path: str, exc: FileFormatError, driver: str) -> FileError:
+    if found := _living(path):
         return _busy(path, found, "a file that is only being created")
     return FileFormatError(
         exc.what,
@@ -231,7 +265,7 @@ def _formless(path: str, exc: FileFormatError, driver: str) -> FileError:
     )
 
 
-def _is_locked(path: str) -> bool:
+def is_locked(path: str) -> bool:
     """Tell whether anybody, reader or writer, holds the lock that HDF5 takes on open files."""
     if sys.platform == "win32":
         return False  # the marks and the list of holders have to do
@@ -249,6 +283,9 @@ def _is_locked(path: str) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+_MARKED = {FileState.WRITING, FileState.SWMR_WRITING}
 
 
 # -- the errors -------------------------------------------------------------------------------
@@ -279,11 +316,16 @@ _MISSHAPEN = (
 """HDF5's and PyTables' words for bytes that make no sense."""
 
 _NO_ROOM = {
-    number
+    value
     for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO", "ESTALE", "EMFILE", "ENFILE", "ENXIO")
-    if (number := getattr(errno, name, None)) is not None
+    if (value := getattr(errno, name, None)) is not None
 }
 _HELD_NUMBERS = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EBUSY, errno.ETXTBSY, errno.EDEADLK}
+_NO_LOCKS = {
+    value
+    for name in ("ENOLCK", "ENOSYS", "EOPNOTSUPP", "ENOTSUP")
+    if (value := getattr(errno, name, None)) is not None
+}
 _ODD_NAMES = {errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
 _NO_NAME = "the system does not take this name"
 _GONE = "there is no such file"
@@ -320,11 +362,13 @@ def _held(path: str, exc: Exception) -> H5Error:
     """A library refused a file as held: say by whom, or that its writer is dead."""
     found = holders(path)
     try:
-        marked = file_state(path) in {FileState.WRITING, FileState.SWMR_WRITING}
+        marked = file_state(path) in _MARKED
     except OSError:
         marked = False
-    if marked and not [holder for holder in found if holder.writes is not False]:
-        return _crashed(path)
+    if marked and all(holder.writes is False for holder in found):
+        found = _living(path)
+        if not found:
+            return _crashed(path)
     return _busy(path, found, None if found else _last_words(exc))
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "checksum",
     "file_state",
     "looks_like",
+    "mended_end",
     "parse",
     "patched",
     "read_superblock",
@@ -39,6 +40,7 @@ HEAD_SIZE = 128
 _WRITER = 0x01
 _SWMR = 0x04
 _ADDRESS_SIZES = (2, 4, 8)
+_LARGEST_CLAIM = 2**34
 _MASK = 0xFFFFFFFF
 _TORN_READS = 5
 _TORN_PAUSE = 0.002
@@ -383,6 +385,28 @@ def _formless(path: str | os.PathLike[str]) -> FileState:
     return FileState.DAMAGED if SIGNATURE.startswith(head) else FileState.NOT_HDF5
 
 
+def mended_end(block: Superblock) -> int:
+    """Return where the allocation of a file that a crash left behind has to end.
+
+    That is the end of the file, so that every row in it counts. A writer that died between
+    claiming room and filling it recorded an end behind that of the file; this is believed only of
+    a writer's header that is sound.
+
+    Parameters
+    ----------
+    block : Superblock
+        The superblock as read.
+
+    Returns
+    -------
+    int
+        A position in the file.
+    """
+    claimed = block.end - block.file_size
+    believed = block.writer_open and block.checksum_ok and 0 < claimed <= _LARGEST_CLAIM
+    return block.end if believed else block.file_size
+
+
 def patched(block: Superblock, *, end: int | None = None, flags: int = 0) -> bytes:
     """Return the superblock with other flags, another end of allocation and a fitting checksum.
 
@@ -391,8 +415,7 @@ def patched(block: Superblock, *, end: int | None = None, flags: int = 0) -> byt
     block : Superblock
         The superblock as read.
     end : int, optional
-        End of allocation as a position in the file; the size of the file, or what is stored if
-        that is larger, where nothing is given.
+        End of allocation as a position in the file; that of `mended_end` where nothing is given.
     flags : int
         File consistency flags, 0 for "closed".
 
@@ -402,7 +425,7 @@ def patched(block: Superblock, *, end: int | None = None, flags: int = 0) -> byt
         As long as ``block.raw``, to stand at ``block.offset``.
     """
     if end is None:
-        end = max(block.end, block.file_size)
+        end = mended_end(block)
     size = block.address_size
     eoa = (end - block.offset + block.base).to_bytes(size, "little")
     raw = bytearray(block.raw)

@@ -1,0 +1,210 @@
+"""Look into a suspect file, as a program of its own that may die or hang without harm.
+
+Run as ``python -m h5backends.swmr.probe``, with the request as JSON on the standard input. Every
+finding is one line of JSON on the standard output, written at once, so that what was found before
+the file killed this program is known.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["main"]
+
+_BLOCK = 16 * 2**20
+"""Bytes read at a time."""
+_LARGEST_ROW = 256 * 2**20
+"""Bytes of one row (or of a fixed array in one piece) that are still read to try them."""
+_MEMORY = 4 * 2**30
+"""Bytes of address space: enough for any sane chunk, too little to bring the machine down."""
+_FOREIGN = (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError, OverflowError)
+"""What h5py makes of nonsense in a file."""
+_NO_FILTER = (
+    "not registered",
+    "can't open directory",
+    "unable to load",
+    "filter is not available",
+)
+"""HDF5's words for a compression it has no code for."""
+
+
+def main() -> None:
+    """Answer one request."""
+    _limit_memory()
+    request: dict[str, Any] = json.load(sys.stdin)
+    with contextlib.suppress(ImportError):
+        import hdf5plugin  # noqa: F401 - so that its filters can be decoded
+    import h5py
+
+    deadline = time.monotonic() + request["seconds"]
+    try:
+        file = _open(h5py, request["path"], request["how"])
+    except _FOREIGN as exc:
+        _say(fatal=f"cannot be opened: {_words(exc)}")
+        return
+    _say(opened=True)
+    try:
+        for finding in _look(h5py, file, deadline):
+            _say(**finding)
+    except _FOREIGN as exc:
+        _say(problem=f"the tree cannot be walked to its end: {_words(exc)}")
+    _say(done=True)
+    # Closing a damaged file may fail in ways that say nothing new.
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _open(h5py: Any, path: str, how: str) -> Any:
+    if how == "swmr":
+        return h5py.File(path, "r", swmr=True, locking=False)
+    if how == "mended":
+        from h5backends.swmr.overlay import MendedFile
+
+        return h5py.File(MendedFile(path), "r")
+    return h5py.File(path, "r", locking=False)
+
+
+def _look(h5py: Any, file: Any, deadline: float) -> Iterator[dict[str, Any]]:
+    """Visit every object once, attributes and data included."""
+    seen = set()
+    waiting = ["/"]
+    while waiting:
+        path = waiting.pop()
+        _say(at=path)
+        try:
+            item = file[path]
+            info = h5py.h5o.get_info(item.id)
+        except _FOREIGN as exc:
+            yield {"problem": f"{path}: {_words(exc)}"}
+            continue
+        if (info.fileno, info.addr) in seen:
+            continue
+        seen.add((info.fileno, info.addr))
+        yield from _attributes(path, item)
+        if isinstance(item, h5py.Dataset):
+            yield _array(path, item, deadline)
+        elif isinstance(item, h5py.Group):
+            try:
+                names = [
+                    name
+                    for name in item
+                    if isinstance(item.get(name, getlink=True), h5py.HardLink)
+                ]
+            except _FOREIGN as exc:
+                yield {"problem": f"{path}: its members cannot be listed: {_words(exc)}"}
+                continue
+            waiting.extend(f"{path.rstrip('/')}/{name}" for name in sorted(names, reverse=True))
+
+
+def _attributes(path: str, item: Any) -> Iterator[dict[str, Any]]:
+    try:
+        names = list(item.attrs)
+    except _FOREIGN as exc:
+        yield {"problem": f"{path}: its attributes cannot be listed: {_words(exc)}"}
+        return
+    for name in names:
+        try:
+            item.attrs[name]
+        except _FOREIGN as exc:
+            yield {"problem": f"{path}: attribute {name!r}: {_words(exc)}"}
+
+
+def _array(path: str, dataset: Any, deadline: float) -> dict[str, Any]:
+    """Describe one dataset; ``error`` for what is wrong with it, ``note`` for what is not."""
+    found: dict[str, Any] = {"array": path, "shape": None, "dtype": "?", "rows": 0}
+    try:
+        found["shape"], found["dtype"] = dataset.shape, str(dataset.dtype)
+        found |= _readable_rows(dataset, deadline)
+    except _FOREIGN as exc:
+        found |= _complaint(exc)
+    return found
+
+
+def _complaint(exc: BaseException) -> dict[str, Any]:
+    words = _words(exc)
+    if any(hint in words for hint in _NO_FILTER):
+        return {"note": f"not looked at: its compression cannot be undone here ({words})"}
+    return {"error": words}
+
+
+def _readable_rows(dataset: Any, deadline: float) -> dict[str, Any]:
+    """Read from the start on until something stands in the way."""
+    shape = dataset.shape
+    if shape is None:
+        return {}
+    if dataset.is_virtual or dataset.external:
+        return {"note": "not looked at: its data are in other files"}
+    if shape == ():
+        dataset[()]
+        return {}
+    row = dataset.dtype.itemsize
+    for extent in shape[1:]:
+        row *= extent
+    if row > _LARGEST_ROW:
+        return {"note": "not looked at: its rows are too large"}
+    step = _step(dataset, row)
+    for start in range(0, shape[0], step):
+        if time.monotonic() > deadline:
+            return {"rows": start, "note": "not looked at to its end: out of time"}
+        try:
+            dataset[start : start + step]
+        except _FOREIGN as exc:
+            good = _rows_before(dataset, start, min(start + step, shape[0]))
+            return {"rows": good} | _complaint(exc)
+    return {"rows": shape[0]}
+
+
+def _step(dataset: Any, row: int) -> int:
+    """Rows to read at a time: whole chunks, some megabytes."""
+    rows = max(1, _BLOCK // max(1, row))
+    if dataset.chunks:
+        rows = max(dataset.chunks[0], rows // dataset.chunks[0] * dataset.chunks[0])
+        if rows * row > _LARGEST_ROW:
+            rows = max(1, _BLOCK // max(1, row))
+    return int(rows)
+
+
+def _rows_before(dataset: Any, good: int, bad: int) -> int:
+    """Narrow down how many rows can be read, knowing that not all of them can."""
+    first = good
+    while good + 1 < bad:
+        middle = (good + bad) // 2
+        try:
+            dataset[first:middle]
+            good = middle
+        except _FOREIGN:
+            bad = middle
+    return good
+
+
+def _words(exc: BaseException) -> str:
+    text = str(exc).strip("'\"") or type(exc).__name__
+    return text.splitlines()[-1][:200]
+
+
+def _say(**finding: Any) -> None:
+    sys.stdout.write(json.dumps(finding) + "\n")
+    sys.stdout.flush()
+
+
+def _limit_memory() -> None:
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = _MEMORY if hard == resource.RLIM_INFINITY else min(_MEMORY, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    except (OSError, ValueError):
+        return  # not every system lets itself be told
+
+
+if __name__ == "__main__":
+    main()
