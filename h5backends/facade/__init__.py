@@ -1,0 +1,1 @@
+"""The facade in its layers: the file, its tree, making nodes, SWMR; joined in `backend`."""
