@@ -338,7 +338,7 @@ def _by_number(path: str, number: int, exc: Exception, mode: Mode) -> H5Error | 
         ({errno.ENOENT, errno.ENOTDIR}, lambda: FileMissingError(_GONE, file=path, found=said)),
         ({errno.EEXIST}, lambda: _occupied(path)),
         ({errno.EISDIR}, lambda: FileFormatError("a directory, not a file", file=path)),
-        ({errno.EROFS}, lambda: _not_writable(path, path)),
+        ({errno.EROFS}, lambda: ReadOnlyError("the file is on read-only media", file=path)),
         ({errno.EACCES, errno.EPERM}, lambda: _not_allowed(path, mode, said)),
         (_NO_ROOM, lambda: StorageError("the storage failed", file=path, found=said)),
         (_ODD_NAMES, lambda: FileAccessError(_NO_NAME, file=path, found=said)),

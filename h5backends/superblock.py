@@ -423,19 +423,30 @@ def patched(block: Superblock, *, end: int | None = None, flags: int = 0) -> byt
     -------
     bytes
         As long as ``block.raw``, to stand at ``block.offset``.
+
+    Raises
+    ------
+    FileFormatError
+        The addresses of this header are too short for that end.
     """
     if end is None:
         end = mended_end(block)
     size = block.address_size
-    eoa = (end - block.offset + block.base).to_bytes(size, "little")
+    eoa = end - block.offset + block.base
+    if not 0 <= eoa < 2 ** (8 * size):
+        raise FileFormatError(
+            "damaged HDF5 file: it is too large for the addresses in its header",
+            found=f"addresses of {size} bytes",
+        )
+    field = eoa.to_bytes(size, "little")
     raw = bytearray(block.raw)
     if block.version < 2:
         start = 28 if block.version == 1 else 24
         raw[20:24] = flags.to_bytes(4, "little")
-        raw[start + 2 * size : start + 3 * size] = eoa
+        raw[start + 2 * size : start + 3 * size] = field
         return bytes(raw)
     raw[11] = flags
-    raw[12 + 2 * size : 12 + 3 * size] = eoa
+    raw[12 + 2 * size : 12 + 3 * size] = field
     raw[-4:] = checksum(bytes(raw[:-4])).to_bytes(4, "little")
     return bytes(raw)
 

@@ -1,0 +1,1 @@
+"""Tests of reading beside a writer, and of what a crash leaves behind."""
