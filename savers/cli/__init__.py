@@ -1,0 +1,110 @@
+"""The console command ``h5backends``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from h5backends.errors import H5Error, UnknownDriverError
+from savers.cli import console, drivers, follow, record, tree
+
+__all__ = ["app", "main"]
+
+_CODES = """\b
+Exit codes:
+    0  done
+    1  failed, the message says why
+    2  wrong arguments
+    3  the program that wrote the file crashed
+    4  nothing came in time
+  130  stopped by Ctrl-C; by another signal 128 + its number
+"""
+
+
+class _Group(TyperGroup):
+    """The commands, each of which may raise the errors of the packages."""
+
+    def invoke(self, ctx: Any) -> Any:
+        console.show_warnings()
+        try:
+            return super().invoke(ctx)
+        except H5Error as exc:
+            code = console.complain(exc)
+            wrong = isinstance(exc, UnknownDriverError)
+            raise typer.Exit(console.Exit.USAGE if wrong else code) from exc
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: no markup to trip over, and it wraps well
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_CODES,
+)
+
+
+def _examples(*lines: str) -> str:
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import h5backends
+
+        typer.echo(f"h5backends {h5backends.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Record into HDF5, follow files while they grow, and look into them."""
+
+
+app.command(
+    short_help="Record this machine's own counters.",
+    epilog=_examples(
+        "h5backends record run.h5",
+        "h5backends record run.h5 --rate 100 --seconds 60 --overwrite",
+        "h5backends record run.h5 --backend tables",
+        "h5backends record hdf5://home/me/run.h5 --endpoint http://localhost:5101",
+    ),
+)(record.record)
+app.command(
+    short_help="Show new rows of a file as they are written.",
+    epilog=_examples(
+        "h5backends follow run.h5",
+        "h5backends follow run.h5 --all --json > rows.jsonl",
+        "h5backends follow run.h5 --node /RawData/Detector000/cpu_percent --timeout 5",
+    ),
+)(follow.follow)
+app.command(
+    short_help="Show what is in a file.",
+    epilog=_examples(
+        "h5backends tree run.h5",
+        "h5backends tree run.h5 --depth 2 --attrs",
+        "h5backends tree hdf5://home/me/run.h5 --json",
+    ),
+)(tree.tree)
+app.command(
+    short_help="List the drivers and what they can do.",
+    epilog=_examples("h5backends drivers", "h5backends drivers --json"),
+)(drivers.drivers)
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    try:
+        app(prog_name="h5backends")
+    except KeyboardInterrupt:
+        sys.exit(console.Exit.INTERRUPTED)

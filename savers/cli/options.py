@@ -1,0 +1,169 @@
+"""Arguments that several commands share: which file, through which driver, as which user."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import typer
+
+from h5backends.backend import H5Backend
+from h5backends.drivers import registry
+from h5backends.drivers.base import Driver
+from h5backends.errors import FileFormatError
+from h5backends.superblock import FileState, file_state
+from h5backends.types import Capability, OpenOptions
+from savers import layout
+
+__all__ = [
+    "Backend",
+    "Endpoint",
+    "File",
+    "Password",
+    "Place",
+    "Username",
+    "find_place",
+]
+
+LOCAL_DEFAULT = "h5py"
+"""Writes for live readers, and reads the files of every other local driver."""
+REMOTE_DEFAULT = "h5pyd"
+
+File = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help="A path, or on a server a domain such as hdf5://home/me/run.h5.",
+        show_default=False,
+    ),
+]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The driver, see 'h5backends drivers'.  [default: h5py, for a server h5pyd]",
+        show_default=False,
+    ),
+]
+Endpoint = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="The HSDS server; without it HS_ENDPOINT and h5pyd's own configuration count.",
+        show_default=False,
+    ),
+]
+Username = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="For the server; or HS_USERNAME.", show_default=False),
+]
+Password = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        help="For the server; better HS_PASSWORD, which other users cannot see.",
+        show_default=False,
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file, and how to get to it.
+
+    Parameters
+    ----------
+    file : str
+        As it was given.
+    backend : str
+        Name of the driver.
+    options : dict
+        What the driver needs beside the location.
+    """
+
+    file: str
+    backend: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def driver(self) -> type[Driver]:
+        """The driver's class."""
+        return registry.load(self.backend)
+
+    @property
+    def location(self) -> str:
+        """Absolute path, or domain, of the file there is.
+
+        With ``.h5`` behind the name if it is only there so; as it was given if there is none.
+        """
+        given = self.driver.normalise(self.file)
+        if self._exists(given):
+            return given
+        named = layout.file_name(given)
+        return named if named != given and self._exists(named) else given
+
+    def new_location(self) -> str:
+        """Return where a new file goes: a name that does not say so gets ``.h5`` behind it.
+
+        Raises
+        ------
+        FileFormatError
+            There is a folder of this name.
+        """
+        given = self.driver.normalise(self.file)
+        if not self.is_remote and os.path.isdir(given):
+            raise FileFormatError("a directory, not a file", file=given)
+        return given if self._exists(given) else layout.file_name(given)
+
+    def _exists(self, location: str) -> bool:
+        return self.driver.exists(location, OpenOptions(extra=self.options))
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is on a server."""
+        return Capability.REMOTE in self.driver.capabilities
+
+    def open_for_reading(self) -> H5Backend:
+        """Open the file for reading, also while a SWMR writer has it or after one crashed."""
+        location, swmr = self.location, False
+        if Capability.SWMR_READ in self.driver.capabilities:
+            # Opening it says better what is wrong with a file that cannot be looked at.
+            with contextlib.suppress(OSError):
+                swmr = file_state(location) is FileState.SWMR_WRITING
+        h5 = H5Backend(self.backend)
+        h5.open_file(location, "r", swmr_mode=swmr, **self.options)
+        return h5
+
+
+def find_place(
+    file: str,
+    backend: str | None,
+    endpoint: str | None,
+    username: str | None,
+    password: str | None,
+) -> Place:
+    """Make sense of the common arguments.
+
+    Raises
+    ------
+    typer.BadParameter
+        They contradict each other.
+    UnknownDriverError, DriverNotInstalledError
+        There is no such driver, or its library is missing.
+    """
+    if not file.strip():
+        raise typer.BadParameter("the name of the file is empty", param_hint="FILE")
+    if backend is None:
+        remote = endpoint is not None or file.startswith("hdf5://")
+        backend = REMOTE_DEFAULT if remote else LOCAL_DEFAULT
+    given = {"endpoint": endpoint, "username": username, "password": password}
+    options = {name: value for name, value in given.items() if value is not None}
+    place = Place(file, backend, options)
+    if options and not place.is_remote:
+        raise typer.BadParameter(
+            f"the backend {backend!r} writes local files and has no server to log in to",
+            param_hint=f"--{next(iter(options))}",
+        )
+    return place

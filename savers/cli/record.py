@@ -1,0 +1,128 @@
+"""The command ``record``: this machine's own counters into a file, as real streams."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Annotated
+
+import typer
+
+from h5backends.errors import FileOccupiedError, H5Error, RemoteError, StorageError
+from h5backends.types import Capability
+from savers.cli import options
+from savers.cli.cadence import Cadence
+from savers.cli.console import Exit, Stop, complain, duration, note, out, quantity
+from savers.cli.progress import Meter
+from savers.cli.recorder import Recorder
+from savers.counters import available_counters
+
+__all__ = ["record"]
+
+
+def _positive(value: float | None) -> float | None:
+    if value is not None and not (value > 0 and math.isfinite(value)):
+        raise typer.BadParameter("must be a number above zero")
+    return value
+
+
+def record(
+    file: options.File,
+    *,
+    backend: options.Backend = None,
+    endpoint: options.Endpoint = None,
+    username: options.Username = None,
+    password: options.Password = None,
+    rate: Annotated[
+        float, typer.Option(metavar="HZ", help="Points per second.", callback=_positive)
+    ] = 10.0,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S",
+            help="How long.  [default: until stopped]",
+            callback=_positive,
+            show_default=False,
+        ),
+    ] = None,
+    no_swmr: Annotated[
+        bool, typer.Option("--no-swmr", help="Do without live readers of a local file.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file if there is one.")
+    ] = False,
+) -> None:
+    """Record this machine's own counters: load, memory, disk, network, frequencies, temperatures.
+
+    A point is one reading of all of them, with its time, and becomes visible to readers as a
+    whole. Ctrl-C, SIGTERM or a closed terminal end the recording properly.
+    """
+    place = options.find_place(file, backend, endpoint, username, password)
+    if Capability.PERSISTENT not in place.driver.capabilities:
+        raise typer.BadParameter(
+            f"what the backend {place.backend!r} holds is gone when the command ends",
+            param_hint="--backend",
+        )
+    with Stop() as stop:
+        try:
+            recorder = Recorder(
+                place, available_counters(), rate, swmr=not no_swmr, overwrite=overwrite
+            )
+        except FileOccupiedError as exc:
+            exc.remedy = "Choose another name, or replace the file with --overwrite."
+            raise
+        _announce(recorder, place, rate)
+        location = recorder.location
+        cadence = Cadence(rate, seconds)
+        failure = _run(recorder, cadence, stop)
+        took = cadence.elapsed
+        failure = recorder.close() or failure
+    if failure is not None:
+        raise typer.Exit(_report_failure(failure, recorder))
+    _summarise(recorder, cadence, location, took, stop)
+    raise typer.Exit(stop.exit_code)
+
+
+def _announce(recorder: Recorder, place: options.Place, rate: float) -> None:
+    streams = ", ".join(f"{c.name} ({len(c.labels)})" for c in recorder.counters)
+    note(f"recording {streams} at {rate:g} Hz")
+    how = f"to {recorder.location} with {place.backend}"
+    if recorder.live or place.is_remote:
+        how += f"; watch it with: h5backends follow {place.file}"
+    note(f"{how}; Ctrl-C stops")
+
+
+def _run(recorder: Recorder, cadence: Cadence, stop: Stop) -> H5Error | None:
+    """Take points until the end; return what made it impossible to go on."""
+    with Meter("recording", cadence.count, "points") as meter:
+        while cadence.wait(stop):
+            try:
+                recorder.take()
+            except (StorageError, RemoteError) as exc:
+                return exc
+            beside = f"{cadence.left_out} left out" if cadence.left_out else ""
+            if recorder.waiting:
+                beside = f"{recorder.waiting} waiting for the storage {beside}"
+            meter.show(cadence.taken, beside)
+    return None
+
+
+def _summarise(
+    recorder: Recorder, cadence: Cadence, location: str, took: float, stop: Stop
+) -> None:
+    text = "stopped: " if stop else ""
+    text += f"{recorder.points} points saved in {location}"
+    size = f", {quantity(os.path.getsize(location), 'byte')}" if os.path.isfile(location) else ""
+    text += f" ({duration(took)}{size})"
+    if cadence.left_out:
+        text += f"; {cadence.left_out} left out, their time had passed"
+    if recorder.points:
+        text += f"; at most {duration(cadence.worst)} late"
+    out.print(text, markup=False, soft_wrap=True)
+
+
+def _report_failure(failure: H5Error, recorder: Recorder) -> Exit:
+    lost = recorder.points + recorder.waiting - recorder.safe
+    code = complain(failure)
+    note(f"{recorder.safe} points are safe, up to {lost} after them are not")
+    return code
