@@ -110,7 +110,7 @@ def _space(shape: tuple[int, ...]) -> Any:
 
 
 def _value(attribute: h5a.AttrID) -> Stored:
-    if attribute.get_storage_size() == _TEXT_SIZE:
+    if _size(attribute) == _TEXT_SIZE:
         # Nearly every attribute is one text: read it as such, without asking for type and shape.
         text = np.empty((), dtype=_TEXT)
         try:
@@ -138,6 +138,13 @@ def _value(attribute: h5a.AttrID) -> Stored:
     return array if attribute.shape else array[()]
 
 
+def _size(attribute: h5a.AttrID) -> int:
+    try:
+        return int(attribute.get_storage_size())
+    except RuntimeError:
+        return 0  # which h5py takes for a failure
+
+
 def _read_text(attribute: h5a.AttrID, kind: h5t.TypeStringID) -> Stored:
     shape = attribute.shape
     if kind.is_variable_str():
@@ -145,7 +152,7 @@ def _read_text(attribute: h5a.AttrID, kind: h5t.TypeStringID) -> Stored:
         memory = _TEXT_MEMORY
     else:
         raw = np.zeros(shape, f"S{kind.get_size()}")
-        memory = None
+        memory = kind  # HDF5 does not turn UTF-8 into the ASCII that numpy's type stands for
     if raw.size:
         attribute.read(raw, mtype=memory)
     if not shape:
