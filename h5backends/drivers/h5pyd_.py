@@ -1,0 +1,258 @@
+"""The h5pyd driver: files on an HSDS, the HDF Group's distributed service.
+
+Values reach the server with the call that writes them. The server stores them later; what it
+forgets when it is restarted in between is sent again, see :mod:`._hsds_retention`. Only
+:meth:`H5pydDriver.fsync` and :meth:`H5pydDriver.close` wait until it has stored everything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from h5backends.drivers import _hsds_append as appending
+from h5backends.drivers import _hsds_array as arrays
+from h5backends.drivers import _hsds_attributes as attributes
+from h5backends.drivers import _hsds_domain as domains
+from h5backends.drivers import _hsds_types as types
+from h5backends.drivers import _hsds_values as values
+from h5backends.drivers._hsds_array import Array
+from h5backends.drivers._hsds_http import Connection, h5pyd, translated
+from h5backends.drivers._hsds_session import RETRIES, HsdsSession
+from h5backends.drivers._hsds_tree import Node, Tree
+from h5backends.drivers.base import Appender, Driver
+from h5backends.types import ArraySpec, Box, Capability, Mode, NodeKind, OpenOptions, Stored
+
+__all__ = ["H5pydDriver"]
+
+_LOGIN = ("endpoint", "username", "password", "bucket", "api_key")
+
+
+class H5pydDriver(Driver):
+    """One domain of an HSDS.
+
+    ``OpenOptions.extra`` takes ``endpoint``, ``username``, ``password``, ``bucket`` and
+    ``api_key`` (absent ones come from h5pyd's environment variables and configuration file),
+    ``retries`` (how often opening is tried again, default 3) and ``timeout`` (seconds for which a
+    call keeps trying while the server is away, default 30).
+    """
+
+    name: ClassVar[str] = "h5pyd"
+    capabilities: ClassVar[Capability] = (
+        Capability.PERSISTENT
+        | Capability.REMOTE
+        | Capability.REFRESH
+        | Capability.SHARED_WRITE
+        | Capability.FSYNC
+    )
+
+    def __init__(self, location: str, mode: Mode, options: OpenOptions) -> None:
+        self._session = HsdsSession(location, mode, options.extra)
+        self._tree = Tree(self._session)
+        self._login = {name: options.extra[name] for name in _LOGIN if name in options.extra}
+        self._native: Any = None
+        self.lock = self._session.lock
+        if self._session.created and options.title:
+            self.write_attr(self._tree.root, "TITLE", options.title)
+
+    # -- the file -------------------------------------------------------------------------------
+    @classmethod
+    def open(cls, location: str, mode: Mode, options: OpenOptions) -> H5pydDriver:
+        return cls(cls.normalise(location), mode, options)
+
+    @classmethod
+    def exists(cls, location: str, options: OpenOptions) -> bool:
+        domain = cls.normalise(location)
+        retries = int(options.extra.get("retries", RETRIES))
+        with (
+            translated(domain, str(options.extra.get("endpoint") or "")),
+            contextlib.closing(Connection(domain, options.extra)) as http,
+        ):
+            found = domains.look_up(http, retries)
+        return found is not None and "root" in found
+
+    @classmethod
+    def normalise(cls, location: str | Path) -> str:
+        return domains.normalise(location)
+
+    @property
+    def location(self) -> str:
+        return self._session.location
+
+    @property
+    def mode(self) -> Mode:
+        return self._session.mode
+
+    @property
+    def native(self) -> Any:
+        """The domain as an ``h5pyd.File`` of its own, opened when first asked for."""
+        self._session.require_open()
+        if self._native is None:
+            mode = "r" if self.mode == "r" else "r+"
+            with self._session.translate():
+                self._native = h5pyd.File(self.location, mode, use_cache=False, **self._login)
+        return self._native
+
+    @property
+    def is_open(self) -> bool:
+        return self._session.is_open
+
+    def close(self) -> None:
+        if self.is_open:
+            self._session.close()
+            native, self._native = self._native, None
+            if native:
+                native.close()
+
+    def flush(self) -> None:
+        # Everything was sent by the call that wrote it; what is left is to see that the server
+        # is still the one that took it.
+        self._session.run(lambda: None, changes=self.mode != "r")
+
+    def fsync(self) -> None:
+        """Return when the server has stored everything; about two seconds."""
+        self._session.store("stored")
+
+    def abandon(self) -> None:
+        self._session.abandon()
+        self._native = None
+
+    # -- the tree -------------------------------------------------------------------------------
+    def root(self) -> Node:
+        self._session.require_open()
+        return self._tree.root
+
+    def get(self, path: str) -> Node:
+        self._session.require_open()
+        return self._tree.get(path)
+
+    def path(self, handle: Node) -> str:
+        return handle.path
+
+    def identity(self, handle: Node) -> str:
+        return handle.id
+
+    def kind(self, handle: Node) -> NodeKind:
+        return self._tree.kind(handle)
+
+    def child_names(self, group: Node) -> list[str]:
+        return list(self._tree.links(group))
+
+    def has_child(self, group: Node, name: str) -> bool:
+        return self._tree.has_child(group, name)
+
+    def child(self, group: Node, name: str) -> Node:
+        return self._tree.child(group, name)
+
+    def scan(self, group: Node) -> Iterator[tuple[str, Node, NodeKind]]:
+        return self._tree.scan(group)
+
+    def create_group(self, parent: Node, name: str, attrs: Mapping[str, Stored]) -> Node:
+        return self._tree.create(parent, name, "groups", {}, attrs)[0]
+
+    def remove(self, handle: Node) -> None:
+        self._tree.remove(handle)
+
+    def move(self, handle: Node, parent: Node, name: str) -> Node:
+        return self._tree.move(handle, parent, name)
+
+    # -- attributes -----------------------------------------------------------------------------
+    def attr_names(self, handle: Node) -> list[str]:
+        return attributes.names(self._session, handle.url, handle.path)
+
+    def read_attr(self, handle: Node, name: str) -> Stored:
+        return attributes.read(self._session, handle.url, handle.path, name)
+
+    def read_attrs(self, handle: Node) -> dict[str, Stored]:
+        return attributes.read_all(self._session, handle.url, handle.path)
+
+    def write_attr(self, handle: Node, name: str, value: Stored) -> None:
+        self.write_attrs(handle, {name: value})
+
+    def write_attrs(self, handle: Node, values: Mapping[str, Stored]) -> None:
+        self._session.require_writable(handle.path)
+        for part in attributes.described(self._session, handle.path, values):
+            attributes.put(self._session, handle.url, handle.path, part)
+        if "CLASS" in values:
+            self._tree.forget_kind(handle)
+
+    def delete_attr(self, handle: Node, name: str) -> None:
+        self._session.require_writable(handle.path)
+        attributes.delete(self._session, handle.url, handle.path, name)
+        if name == "CLASS":
+            self._tree.forget_kind(handle)
+
+    # -- arrays ---------------------------------------------------------------------------------
+    @classmethod
+    def check_dtype(cls, dtype: np.dtype[Any], kind: NodeKind) -> None:
+        types.check(dtype, kind)
+
+    @classmethod
+    def codecs(cls) -> frozenset[str]:
+        return arrays.CODECS
+
+    def create_array(
+        self,
+        parent: Node,
+        name: str,
+        spec: ArraySpec,
+        data: NDArray[Any] | None,
+        attrs: Mapping[str, Stored],
+    ) -> Node:
+        types.check(spec.dtype, spec.kind)
+        body = arrays.creation(spec)
+        node, described = self._tree.create(parent, name, "datasets", body, attrs)
+        node.kind = spec.kind
+        array = self._tree.know(node, described)
+        if data is not None:
+            values.write(self._session, array, tuple(slice(0, n, 1) for n in spec.shape), data)
+        return node
+
+    def spec(self, handle: Node) -> ArraySpec:
+        return self._array(handle).spec(self.kind(handle))
+
+    def shape(self, handle: Node) -> tuple[int, ...]:
+        return self._array(handle).shape
+
+    def read(self, handle: Node, box: Box) -> NDArray[Any]:
+        return values.read(self._session, self._array(handle), box)
+
+    def write(self, handle: Node, box: Box, values_: NDArray[Any]) -> None:
+        values.write(self._session, self._array(handle), box, values_)
+
+    def resize(self, handle: Node, length: int) -> None:
+        values.resize(self._session, self._array(handle), length)
+
+    def appender(self, handle: Node) -> Appender:
+        return _HsdsAppender(self._session, self._array(handle))
+
+    def append_ragged(self, handle: Node, rows: Sequence[NDArray[Any]]) -> None:
+        appending.append_ragged(self._session, self._array(handle), rows)
+
+    def read_ragged(self, handle: Node, start: int, stop: int) -> list[NDArray[Any]]:
+        return values.read_ragged(self._session, self._array(handle), start, stop)
+
+    def refresh(self, handle: Node) -> None:
+        """Learn how long an array is now."""
+        described = self._session.ask(lambda http: http.get(handle.url), handle.path)
+        self._tree.know(handle, described)
+
+    def _array(self, node: Node) -> Array:
+        self._session.require_open()
+        return self._tree.array(node)
+
+
+class _HsdsAppender:
+    """The way to the end of one growing array."""
+
+    def __init__(self, session: HsdsSession, array: Array) -> None:
+        self._session = session
+        self._array = array
+
+    def append(self, start: int, rows: NDArray[Any]) -> None:
+        appending.append_rows(self._session, self._array, start, rows)
