@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from h5backends.backend import LAYOUT_VERSION
+from h5backends.facade.file import LAYOUT_VERSION
 from savers.enums import DataType
 
 __all__ = [
