@@ -23,6 +23,7 @@ from h5backends import codec
 from h5backends.buffer import RaggedBuffer, RowBuffer
 from h5backends.drivers.base import Driver, SupportsFsync, SupportsSwmr
 from h5backends.errors import FileClosedError, H5Error, ReadOnlyError, StructureFrozenError
+from h5backends.heartbeat import Heartbeat
 from h5backends.policy import FlushPolicy
 from h5backends.storage import Storage
 from h5backends.types import Capability, Handle, Stored
@@ -80,6 +81,7 @@ class Session:
         self._last_attrs = float("-inf")
         self._failure: H5Error | None = None
         self._flusher: _Flusher | None = None
+        self._heartbeat: Heartbeat | None = None
         _sessions.add(self)
         if self.writable:
             _writers.add(self)
@@ -142,8 +144,11 @@ class Session:
             assert isinstance(self.driver, SupportsSwmr)
             self.driver.start_swmr()
             self._swmr = True
-            if self._given_policy is None:
-                self.set_policy(FlushPolicy.live())
+            if Capability.LOCAL in self.driver.capabilities:
+                self._heartbeat = Heartbeat(self.driver.location)
+                self._heartbeat.start()
+            self.set_policy(self._given_policy or FlushPolicy.live())
+            self._flusher = _Flusher(self)  # also gives the sign of life while nothing is written
 
     def set_policy(self, policy: FlushPolicy) -> None:
         """Flush by another policy from now on."""
@@ -332,6 +337,13 @@ class Session:
             return np.bytes_(str(text).ljust(len(str(widest))).encode())
         return text
 
+    def beat(self) -> float | None:
+        """Give readers a sign of life if one is due; return the seconds between two, if any."""
+        if self._heartbeat is None:
+            return None
+        self._heartbeat.beat()
+        return self._heartbeat.interval
+
     # -- the end --------------------------------------------------------------------------------
     def close(self) -> None:
         """Write everything and close the file; a second call does nothing.
@@ -353,6 +365,8 @@ class Session:
                         root = self.driver.root()
                         self.driver.overwrite_attr(root, "swmr_active", np.bool_(False))
                 self.driver.close()
+            if self._heartbeat is not None:
+                self._heartbeat.stop()
             self._die("the file is closed")
         flusher, self._flusher = self._flusher, None
         if flusher is not None:
@@ -405,6 +419,7 @@ class _Flusher:
         interval = self._interval(0.0)
         idle_since = time.monotonic()
         while not self._stop.wait(interval):
+            self._session.beat()
             if self._session.dirty:
                 interval = self._interval(self._flush())
                 idle_since = time.monotonic()
@@ -417,8 +432,9 @@ class _Flusher:
         self._work.clear()
         self._parked = True
         # A write that came between the last look and parking did not see the flag.
-        if not self._session.dirty:
-            self._work.wait()
+        while not self._session.dirty:
+            if self._work.wait(self._session.beat()):
+                break
         self._parked = False
 
     def _interval(self, cost: float) -> float:

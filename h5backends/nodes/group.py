@@ -50,6 +50,21 @@ class GROUP(Node):
             self._session.require_alive()
             return make_node(self._session, self._session.driver.child(self._handle, name))
 
+    def walk_arrays(self) -> Iterator[tuple[str, Node]]:
+        """Iterate over the arrays at any depth below this group.
+
+        Yields
+        ------
+        path : str
+            Absolute path of the array.
+        node : CARRAY, EARRAY, VLARRAY or StringARRAY
+        """
+        for node in self.children().values():
+            if isinstance(node, GROUP):
+                yield from node.walk_arrays()
+            else:
+                yield node.path, node
+
     def remove_children(self) -> None:
         """Remove everything in this group."""
         session = self._session
