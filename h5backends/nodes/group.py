@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from h5backends import codec
 from h5backends.errors import NodeNotFoundError
 from h5backends.nodes.array import CARRAY, EARRAY
 from h5backends.nodes.base import Node, shown
@@ -132,7 +133,8 @@ def make_node(session: Session, handle: Handle, kind: NodeKind | None = None) ->
     kind = kind or driver.kind(handle)
     if kind is NodeKind.VLARRAY:
         try:
-            if driver.read_attr(handle, "subdtype") == "string":
+            # PyMoDAQ's own files have this attribute in its JSON form.
+            if codec.decode("subdtype", driver.read_attr(handle, "subdtype")) == "string":
                 return StringARRAY(session, handle)
         except KeyError:
             pass  # not one of ours: rows of numbers
