@@ -9,7 +9,7 @@ still being written. Afterwards the lines are folded back into the array of text
 
 from __future__ import annotations
 
-import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,20 +17,26 @@ from numpy.typing import NDArray
 
 from h5backends.backend import H5Backend
 from h5backends.creation import create_growing
-from h5backends.errors import SelectionError, StructureFrozenError
+from h5backends.errors import NodeNotFoundError, SelectionError, StructureFrozenError
 from h5backends.nodes import EARRAY, GROUP, StringARRAY
 from h5backends.session import Session
 from h5backends.types import Handle
 from savers.layout import LIVE_LOGGER, LOGGER
 
-__all__ = ["LogARRAY", "encode_line", "fold_logs", "split_lines"]
-
-_log = logging.getLogger(__name__)
+__all__ = [
+    "LogARRAY",
+    "bring_up_to_date",
+    "encode_line",
+    "fold_logs",
+    "live_logs",
+    "split_lines",
+]
 
 _END = 0xFF
 _UNWRITTEN = 0xFE
 """What the file shows where a line is on its way; like ``0xFF`` no part of UTF-8."""
 _CHUNK = 4096
+_LISTED = "live_logs"
 _FOLDING = "folding_from"
 """Length of the text array when folding began, so that an interrupted one is not done twice."""
 
@@ -112,6 +118,8 @@ class LogARRAY(StringARRAY):
     def declare_stream(self) -> EARRAY:
         """Make the stream, which must happen before SWMR is switched on.
 
+        The root's attribute ``live_logs`` lists the groups that have one.
+
         Raises
         ------
         StructureFrozenError, ReadOnlyError
@@ -120,6 +128,8 @@ class LogARRAY(StringARRAY):
         if self.stream is None:
             parent = self.parent_node
             assert parent is not None  # an array is in a group
+            root = GROUP(self._session, self._session.driver.root())
+            root.attrs[_LISTED] = (*live_logs(root), parent.path)
             self._stream = create_growing(
                 self._session,
                 parent,
@@ -204,6 +214,12 @@ class LogARRAY(StringARRAY):
         return [] if stream is None else split_lines(stream.read())
 
 
+def live_logs(root: GROUP) -> tuple[str, ...]:
+    """Return the paths of the groups that have a stream of log lines."""
+    listed = root.attrs.get(_LISTED, ())
+    return tuple(path for path in listed if isinstance(path, str))
+
+
 def fold_logs(backend: H5Backend) -> int:
     """Move the lines of all streams of a file into the arrays of text beside them.
 
@@ -219,22 +235,58 @@ def fold_logs(backend: H5Backend) -> int:
     -------
     int
         How many lines were moved.
+
+    Raises
+    ------
+    ReadOnlyError, StructureFrozenError
+        The file cannot be changed now.
     """
     session = backend.session
     session.require_unfrozen("fold log lines back")
+    moved = 0
     with session.lock:
-        streams = [
-            node
-            for node in backend.walk_nodes("/")
-            if isinstance(node, EARRAY) and node.name == LIVE_LOGGER
-        ]
-        return sum(_fold(backend, stream) for stream in streams)
+        root = backend.root()
+        for place in live_logs(root):
+            try:
+                group = backend.get_node(place)
+            except NodeNotFoundError:
+                continue  # removed since
+            if isinstance(group, GROUP) and LIVE_LOGGER in group:
+                moved += _fold(backend, group)
+        if _LISTED in root.attrs:
+            del root.attrs[_LISTED]
+    return moved
 
 
-def _fold(backend: H5Backend, stream: EARRAY) -> int:
-    group = stream.parent_node
-    assert group is not None
-    lines = split_lines(stream.read(), partial=True)
+def bring_up_to_date(path: Path, driver: str = "h5py") -> list[str]:
+    """Do what ending SWMR would have done, in a local file whose writer died.
+
+    Made for the `after_repair` of :func:`h5backends.swmr.repair`.
+
+    Parameters
+    ----------
+    path : Path
+        The file, mended and closed.
+    driver : str
+        Name of the driver to use.
+
+    Returns
+    -------
+    list of str
+        What was done, in words; nothing for a file that was not in SWMR mode.
+    """
+    with H5Backend(driver) as backend:
+        backend.open_file(path, "r+")
+        if not (backend.root().attrs.get("swmr_active", False) or live_logs(backend.root())):
+            return []
+        lines = fold_logs(backend)
+        backend.reconcile_swmr_attrs()
+    return [f"{lines} log lines folded back", "shape attributes brought up to date"]
+
+
+def _fold(backend: H5Backend, group: GROUP) -> int:
+    stream = group.get_child(LIVE_LOGGER)
+    lines = split_lines(stream.read(), partial=True) if isinstance(stream, EARRAY) else []
     if lines:
         log = _text_array(backend, group)
         begun = stream.attrs.get(_FOLDING)
@@ -242,11 +294,9 @@ def _fold(backend: H5Backend, stream: EARRAY) -> int:
             begun = len(log)
             stream.attrs[_FOLDING] = begun
             backend.flush()
-        missing = lines[max(0, len(log) - begun) :]
-        for line in missing:
+        for line in lines[max(0, len(log) - begun) :]:
             log.append(line)
         backend.flush()
-        _log.info("%s: %d log lines folded back", backend.filename, len(missing))
     backend.remove_node(stream)
     return len(lines)
 

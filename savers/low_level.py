@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import os
 from collections.abc import Mapping
 from enum import Enum
@@ -18,6 +19,7 @@ from h5backends.errors import (
     AttributeValueError,
     FileFormatError,
     FileMissingError,
+    H5Error,
     ReadOnlyError,
     ShapeError,
     SwmrError,
@@ -28,10 +30,12 @@ from h5backends.superblock import read_superblock
 from h5backends.types import Capability, GroupType, OpenOptions, SaveType
 from savers import layout
 from savers.enums import DataDim, DataType, member
-from savers.log import LogARRAY, fold_logs
+from savers.log import LogARRAY, fold_logs, live_logs
 from savers.numbering import Numbering
 
 __all__ = ["H5SaverLowLevel"]
+
+_log = logging.getLogger(__name__)
 
 DEFAULT_BACKEND = "h5py"
 """It has SWMR, direct chunk writes, and nothing to start."""
@@ -272,7 +276,7 @@ class H5SaverLowLevel(H5Backend):
         """Bring a file up to date whose writer ended, or died, while SWMR was on."""
         if self.root().attrs.get("swmr_active", False):
             self.reconcile_swmr_attrs()
-        elif self._raw_group_name in self.root() and layout.LIVE_LOGGER in self.raw_group:
+        elif live_logs(self.root()):
             fold_logs(self)
 
     def _ready(self) -> None:
@@ -286,16 +290,33 @@ class H5SaverLowLevel(H5Backend):
     def close_file(self) -> None:
         """Write everything and close the file; without an open file does nothing.
 
-        A file closed while SWMR is on stays marked as such, so that attached readers are not
-        disturbed; :meth:`finalize_swmr` ends it cleanly, and so does the next opening.
+        Log lines written while SWMR was on are folded back into the log. If somebody holds the
+        file just then they stay where they are, readable, until it is opened for writing again.
 
         Raises
         ------
         StorageError, RemoteError
             See :meth:`h5backends.backend.H5Backend.close_file`.
         """
+        waiting = self.isopen() and self.session.frozen and bool(self._stream_length())
+        location, options = self.filename if waiting else "", dict(self._extra)
         super().close_file()
         self._logger_array = None
+        if waiting:
+            self._fold_closed(location, options)
+
+    def _stream_length(self) -> int:
+        stream = self._logger().stream
+        return 0 if stream is None else len(stream)
+
+    def _fold_closed(self, location: str, options: dict[str, Any]) -> None:
+        try:
+            with H5Backend(self.backend) as again:
+                again.open_file(location, "r+", **options)
+                fold_logs(again)
+        except H5Error as exc:
+            # The lines are safe in the file, and closing has done what it is for.
+            _log.warning("%s: the log is folded back at the next opening: %s", location, exc)
 
     def save_file(self, filename: str | Path | None = None, overwrite: bool = False) -> None:
         """Write a copy of the file; without a name, flush it.

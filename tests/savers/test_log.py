@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from h5backends import FlushPolicy, H5Backend, StringARRAY
 from h5backends.errors import DTypeError, SelectionError, StructureFrozenError
+from h5backends.swmr import repair
 from savers import H5SaverLowLevel
-from savers.log import LogARRAY, encode_line, fold_logs, split_lines
+from savers.log import LogARRAY, bring_up_to_date, encode_line, fold_logs, split_lines
 
 LINES = [
     "plain",
@@ -145,16 +146,35 @@ def test_a_log_that_was_not_prepared_says_so(path: Path) -> None:
             log.append("too late")
 
 
-def test_closing_without_finalizing_loses_nothing(path: Path) -> None:
+def test_closing_folds_too(path: Path) -> None:
     with H5SaverLowLevel.from_file(path, swmr_mode=True) as saver:
         saver.enable_swmr()
         saver.add_log("kept")
+    with H5Backend("h5py") as plain:
+        plain.open_file(path)
+        assert plain.get_node("/RawData/Logger")[:] == ["kept"]
+        assert "LoggerLive" not in plain.get_node("/RawData").children_name()
+        assert "live_logs" not in plain.root().attrs
+
+
+def test_lines_wait_in_the_stream_while_others_hold_the_file(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with H5SaverLowLevel.from_file(path, swmr_mode=True) as saver:
+        scan = saver.add_scan_group()
+        saver.get_set_logger(scan)
+        saver.enable_swmr()
+        saver.add_log("kept")
+        saver.flush()
+        with h5py.File(path, "r", swmr=True):
+            saver.finalize_swmr()
+    assert "folded back at the next opening" in caplog.text
     with H5SaverLowLevel.from_file(path, mode="r") as saver:
-        assert saver.get_set_logger().read() == ["kept"]
+        assert "LoggerLive" in saver.get_node("/RawData/Scan000").children_name()
+        assert saver.get_set_logger("/RawData/Scan000").read() == ["kept"]
     with H5SaverLowLevel.from_file(path) as saver:
-        assert "LoggerLive" not in saver.raw_group
-        assert saver.root().attrs["swmr_active"] is False
-        assert saver.get_set_logger().read() == ["kept"]
+        assert "LoggerLive" not in saver.get_node("/RawData/Scan000").children_name()
+        assert saver.get_set_logger("/RawData/Scan000").read() == ["kept"]
 
 
 def test_folding_that_was_interrupted_doubles_nothing(path: Path) -> None:
@@ -163,6 +183,7 @@ def test_folding_that_was_interrupted_doubles_nothing(path: Path) -> None:
         saver.enable_swmr()
         for line in ("one", "two", "three"):
             saver.add_log(line)
+        H5Backend.close_file(saver)  # without folding
     with H5Backend("h5py") as plain:  # as far as folding gets before the power fails
         plain.open_file(path, "r+")
         plain.get_node("/RawData/LoggerLive").attrs["folding_from"] = 1
@@ -195,7 +216,8 @@ CRASHING = textwrap.dedent(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX; Windows: TerminateProcess")
-def test_lines_survive_a_killed_writer(path: Path) -> None:
+@pytest.mark.parametrize("mended_first", [True, False], ids=["by repair", "by the saver"])
+def test_lines_survive_a_killed_writer(path: Path, mended_first: bool) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", CRASHING, str(path)], stdout=subprocess.PIPE, text=True
     ) as writer:
@@ -209,7 +231,11 @@ def test_lines_survive_a_killed_writer(path: Path) -> None:
             assert len(live) > 1000
         os.kill(writer.pid, signal.SIGKILL)
         writer.wait()
-    _clear_mark(path)
+    if mended_first:
+        report = repair(path, after_repair=[bring_up_to_date])
+        assert any("log lines folded back" in action for action in report.actions)
+    else:
+        repair(path)
     with H5SaverLowLevel.from_file(path) as saver:
         lines = saver.get_set_logger().read()
         assert "LoggerLive" not in saver.raw_group
@@ -218,17 +244,6 @@ def test_lines_survive_a_killed_writer(path: Path) -> None:
     wanted = [f"line {n} " + "ä" * (n % 300) for n in range(len(lines) - 1)]
     assert lines[:-1] == ["before", *wanted[:-1]]
     assert wanted[-1].startswith(lines[-1].rstrip("\ufffd"))  # the last one may be cut
-
-
-def _clear_mark(path: Path) -> None:
-    """Make a killed writer's file openable, as recovery does: no mark, end as it really is."""
-    from h5backends.superblock import patched, read_superblock
-
-    block = read_superblock(path)
-    raw = patched(block, end=block.file_size)
-    with path.open("r+b") as file:
-        file.seek(block.offset)
-        file.write(raw)
 
 
 def test_a_reader_without_this_package_can_follow(path: Path) -> None:
