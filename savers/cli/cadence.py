@@ -36,29 +36,35 @@ class Cadence:
         self.taken = 0
         self.left_out = 0
         self.worst = 0.0
-        self._start = time.monotonic()
+        self._start: float | None = None
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self._start
+        """Seconds since the first wait began."""
+        return 0.0 if self._start is None else time.monotonic() - self._start
 
     def wait(self, stop: Stop) -> bool:
-        """Wait for the next moment; False at the end, or if asked to stop."""
-        turn = self.taken + self.left_out + 1  # the first is one period after the start
-        passed = int(self.elapsed * self.rate)
-        if passed > turn:
-            # The latest moment that has passed is taken, late; those before it are lost.
-            lost = passed - turn
-            if self.count is not None:
-                lost = min(lost, self.count + 1 - turn)
-            self.left_out += lost
-            turn += lost
+        """Wait for the next moment; False at the end, or if asked to stop.
+
+        The first call is the start; the first moment comes one period later.
+        """
+        if self._start is None:
+            self._start = time.monotonic()
+        self._leave_out_the_passed()
+        turn = self.taken + self.left_out + 1
         if self.count is not None and turn > self.count:
             return False
         due = self._start + turn / self.rate
         if not stop.sleep_until(due):
+            self._leave_out_the_passed()
             return False
         self.taken += 1
         self.worst = max(self.worst, time.monotonic() - due)
         return True
+
+    def _leave_out_the_passed(self) -> None:
+        """Give up all moments that have passed but the latest, which is taken late."""
+        passed = int(self.elapsed * self.rate)
+        if self.count is not None:
+            passed = min(passed, self.count + 1)
+        self.left_out += max(0, passed - (self.taken + self.left_out + 1))

@@ -163,7 +163,7 @@ def quantity(value: float, units: str = "") -> str:
 def duration(seconds: float) -> str:
     """Write a time for people."""
     if seconds < 1:
-        return f"{1e3 * seconds:.2g} ms"
+        return f"{1e3 * seconds:.{0 if seconds >= 0.01 else 1}f} ms"
     if seconds < 60:
         return f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from savers.cli import options
 from savers.cli.console import Exit, Stop, note, out, quantity
 from savers.cli.plain import plain
-from savers.cli.tail import Batch, End, Stream, Tail
+from savers.cli.streams import Batch, Stream
+from savers.cli.tail import End, Tail
 
 __all__ = ["follow"]
 
@@ -88,11 +89,11 @@ def _verdict(tail: Tail, location: str) -> str:
     if tail.skipped:
         shown += f" shown, {tail.skipped} before them with --all"
     return {
-        End.FINISHED: f"finished: {shown}",
-        End.CRASHED: f"the writer crashed: {shown}; what it had flushed is in {location}",
-        End.TIMED_OUT: f"no new row in time: {shown}",
+        End.FINISHED: f"Finished: {shown}",
+        End.CRASHED: f"The writer crashed: {shown}; what it had flushed is in {location}",
+        End.TIMED_OUT: f"No new row in time: {shown}",
         End.REPLACED: f"{location} was replaced or removed: {shown} of the file that was there",
-        End.STOPPED: f"stopped: {shown}",
+        End.STOPPED: f"Stopped: {shown}",
     }[tail.end]
 
 

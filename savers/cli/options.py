@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 from h5backends.backend import H5Backend
 from h5backends.drivers import registry
 from h5backends.drivers.base import Driver
-from h5backends.errors import FileFormatError
+from h5backends.errors import FileFormatError, FileMissingError
 from h5backends.superblock import FileState, file_state
 from h5backends.types import Capability, OpenOptions
 from savers import layout
@@ -125,6 +126,12 @@ class Place:
         """Whether it is on a server."""
         return Capability.REMOTE in self.driver.capabilities
 
+    def command(self, name: str) -> str:
+        """Return the line that runs a command on this file; a password does not belong in it."""
+        line = f"h5backends {name} {shlex.quote(self.file)}"
+        shown = [key for key in ("endpoint", "username") if key in self.options]
+        return " ".join([line, *(f"--{key} {self.options[key]}" for key in shown)])
+
     def open_for_reading(self) -> H5Backend:
         """Open the file for reading, also while a SWMR writer has it or after one crashed."""
         location, swmr = self.location, False
@@ -133,7 +140,11 @@ class Place:
             with contextlib.suppress(OSError):
                 swmr = file_state(location) is FileState.SWMR_WRITING
         h5 = H5Backend(self.backend)
-        h5.open_file(location, "r", swmr_mode=swmr, **self.options)
+        try:
+            h5.open_file(location, "r", swmr_mode=swmr, **self.options)
+        except (FileMissingError, FileFormatError) as exc:
+            exc.remedy = None  # it tells programs of modes that these commands do not have
+            raise
         return h5
 
 

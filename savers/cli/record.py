@@ -8,14 +8,15 @@ from typing import Annotated
 
 import typer
 
-from h5backends.errors import FileOccupiedError, H5Error, RemoteError, StorageError
+from h5backends.errors import FileOccupiedError, H5Error
 from h5backends.types import Capability
 from savers.cli import options
 from savers.cli.cadence import Cadence
 from savers.cli.console import Exit, Stop, complain, duration, note, out, quantity
 from savers.cli.progress import Meter
 from savers.cli.recorder import Recorder
-from savers.counters import available_counters
+from savers.cli.recording import Recording
+from savers.counters import Counter, available_counters
 
 __all__ = ["record"]
 
@@ -63,66 +64,71 @@ def record(
             f"what the backend {place.backend!r} holds is gone when the command ends",
             param_hint="--backend",
         )
+    counters = available_counters()
     with Stop() as stop:
-        try:
-            recorder = Recorder(
-                place, available_counters(), rate, swmr=not no_swmr, overwrite=overwrite
-            )
-        except FileOccupiedError as exc:
-            exc.remedy = "Choose another name, or replace the file with --overwrite."
-            raise
-        _announce(recorder, place, rate)
-        location = recorder.location
+        recording = _create(place, counters, rate, swmr=not no_swmr, overwrite=overwrite)
+        location = recording.location
+        _announce(recording, place, counters, rate)
+        recorder = Recorder(recording, counters)
         cadence = Cadence(rate, seconds)
-        failure = _run(recorder, cadence, stop)
+        _run(recorder, cadence, stop)
         took = cadence.elapsed
-        failure = recorder.close() or failure
-    if failure is not None:
-        raise typer.Exit(_report_failure(failure, recorder))
-    _summarise(recorder, cadence, location, took, stop)
+        try:
+            recorder.close()
+        except H5Error as exc:
+            raise typer.Exit(_report_failure(exc, recorder)) from exc
+    _summarise(recording, cadence, location, took, stop)
     raise typer.Exit(stop.exit_code)
 
 
-def _announce(recorder: Recorder, place: options.Place, rate: float) -> None:
-    streams = ", ".join(f"{c.name} ({len(c.labels)})" for c in recorder.counters)
-    note(f"recording {streams} at {rate:g} Hz")
-    how = f"to {recorder.location} with {place.backend}"
-    if recorder.live or place.is_remote:
-        how += f"; watch it with: h5backends follow {place.file}"
+def _create(
+    place: options.Place, counters: list[Counter], rate: float, *, swmr: bool, overwrite: bool
+) -> Recording:
+    try:
+        return Recording(place, counters, rate, swmr=swmr, overwrite=overwrite)
+    except FileOccupiedError as exc:
+        exc.remedy = "Choose another name, or replace the file with --overwrite."
+        raise
+
+
+def _announce(
+    recording: Recording, place: options.Place, counters: list[Counter], rate: float
+) -> None:
+    streams = ", ".join(f"{c.name} ({len(c.labels)})" for c in counters)
+    note(f"Recording {streams} at {rate:g} Hz")
+    how = f"to {recording.location} with {place.backend}"
+    if recording.live or place.is_remote:
+        how += f"; watch it with: {place.command('follow')}"
     note(f"{how}; Ctrl-C stops")
 
 
-def _run(recorder: Recorder, cadence: Cadence, stop: Stop) -> H5Error | None:
-    """Take points until the end; return what made it impossible to go on."""
+def _run(recorder: Recorder, cadence: Cadence, stop: Stop) -> None:
+    """Take points until the end, or until they cannot be written any more."""
     with Meter("recording", cadence.count, "points") as meter:
-        while cadence.wait(stop):
-            try:
-                recorder.take()
-            except (StorageError, RemoteError) as exc:
-                return exc
+        while cadence.wait(stop) and not recorder.failed:
+            recorder.take()
             beside = f"{cadence.left_out} left out" if cadence.left_out else ""
-            if recorder.waiting:
+            if recorder.struggling:
                 beside = f"{recorder.waiting} waiting for the storage {beside}"
             meter.show(cadence.taken, beside)
-    return None
 
 
 def _summarise(
-    recorder: Recorder, cadence: Cadence, location: str, took: float, stop: Stop
+    recording: Recording, cadence: Cadence, location: str, took: float, stop: Stop
 ) -> None:
-    text = "stopped: " if stop else ""
-    text += f"{recorder.points} points saved in {location}"
+    text = "Stopped: " if stop else ""
+    text += f"{recording.points} points saved in {location}"
     size = f", {quantity(os.path.getsize(location), 'byte')}" if os.path.isfile(location) else ""
     text += f" ({duration(took)}{size})"
     if cadence.left_out:
         text += f"; {cadence.left_out} left out, their time had passed"
-    if recorder.points:
+    if recording.points:
         text += f"; at most {duration(cadence.worst)} late"
     out.print(text, markup=False, soft_wrap=True)
 
 
 def _report_failure(failure: H5Error, recorder: Recorder) -> Exit:
-    lost = recorder.points + recorder.waiting - recorder.safe
     code = complain(failure)
-    note(f"{recorder.safe} points are safe, up to {lost} after them are not")
+    safe = recorder.recording.safe
+    note(f"{safe} points are safe, {recorder.taken - safe} after them may be lost")
     return code
