@@ -19,6 +19,10 @@ _TEXT_MEMORY = h5t.py_create(_TEXT)
 """In the file a string, in memory a Python object: mixing them up reads a wild pointer."""
 _TEXT_SIZE = 16
 """Bytes that one text of variable length takes: length, heap address and index."""
+_ONE_TEXT = frozenset(
+    {b"TITLE", b"CLASS", b"VERSION", b"FLAVOR", b"shape", b"dtype", b"subdtype", b"backend"}
+)
+"""Attributes of every node; their text is never an array of one text, which saves asking."""
 _ObjectID = Any
 
 
@@ -48,7 +52,7 @@ def read_all(node: _ObjectID) -> dict[str, Stored]:
     found: dict[str, Stored] = {}
 
     def visit(name: bytes) -> None:
-        found[_text(name)] = _value(h5a.open(node, name))
+        found[_text(name)] = _value(h5a.open(node, name), name in _ONE_TEXT)
 
     h5a.iterate(node, visit)
     return dict(sorted(found.items()))
@@ -70,8 +74,8 @@ def write(node: _ObjectID, values: Mapping[str, Stored]) -> None:
             h5a.create(node, raw, kind, space).write(array, mtype=memory)
             continue
         passing = raw + b".new"
-        if h5a.exists(node, passing):
-            h5a.delete(node, passing)
+        while h5a.exists(node, passing):
+            passing += b"_"
         h5a.create(node, passing, kind, space).write(array, mtype=memory)
         h5a.delete(node, raw)
         h5a.rename(node, passing, raw)
@@ -109,15 +113,16 @@ def _space(shape: tuple[int, ...]) -> Any:
     return h5s.create_simple(shape) if shape else h5s.create(h5s.SCALAR)
 
 
-def _value(attribute: h5a.AttrID) -> Stored:
+def _value(attribute: h5a.AttrID, one_text: bool = False) -> Stored:
     if _size(attribute) == _TEXT_SIZE:
         # Nearly every attribute is one text: read it as such, without asking for type and shape.
         text = np.empty((), dtype=_TEXT)
         try:
             attribute.read(text, mtype=_TEXT_MEMORY)
-            return _text(text.item())
+            if one_text or attribute.get_space().get_simple_extent_type() == h5s.SCALAR:
+                return _text(text.item())
         except (TypeError, OSError, ValueError):
-            pass  # 16 bytes of something else
+            pass  # 16 bytes of something else, or an array of one text
     kind = attribute.get_type()
     space = attribute.get_space()
     null = space.get_simple_extent_type() == h5s.NULL

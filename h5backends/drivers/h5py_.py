@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import h5py
 import numpy as np
-from h5py import h5a, h5d, h5o, h5p, h5s, h5t
+from h5py import h5a, h5d, h5g, h5o, h5p, h5s, h5t
 from numpy.typing import NDArray
 
 from h5backends import localfile
@@ -151,24 +151,31 @@ class H5pyDriver(Driver):
 
     # -- the tree -------------------------------------------------------------------------------
     def root(self) -> h5py.Group:
-        return h5py.Group(self._file["/"].id)
+        with self._translate("/"):
+            return h5py.Group(h5g.open(self._file.id, b"/"))
 
     def get(self, path: str) -> _Handle:
         with self._translate(path):
             try:
                 handle = self._file[path]
             except KeyError as exc:
-                raise NodeNotFoundError(
-                    "there is no such node", file=self._location, node=path
-                ) from exc
+                raise self.translated(exc, path) from exc
         return self._checked(handle, path)
 
     def path(self, handle: _Handle) -> str:
         with self._translate():
-            return str(handle.name)
+            name: str | None = handle.name
+        if name is None:
+            if not self.is_open:
+                raise self.translated(ValueError("closed"))
+            raise self._missing("a node that was removed")
+        return name
 
     def identity(self, handle: _Handle) -> Any:
-        info = h5o.get_info(handle.id)
+        try:
+            info = h5o.get_info(handle.id)
+        except FOREIGN as exc:
+            raise self.translated(exc) from exc
         return info.fileno, info.addr
 
     def kind(self, handle: _Handle) -> NodeKind:
@@ -189,14 +196,15 @@ class H5pyDriver(Driver):
             return name in group
 
     def child(self, group: h5py.Group, name: str) -> _Handle:
-        with self._translate(f"{group.name}/{name}"):
+        with self._translate(name):
             try:
                 handle = group[name]
             except KeyError as exc:
-                raise NodeNotFoundError(
-                    "there is no such node", file=self._location, node=f"{group.name}/{name}"
-                ) from exc
+                raise self.translated(exc, f"{self.path(group).rstrip('/')}/{name}") from exc
         return self._checked(handle, name)
+
+    def _missing(self, node: str) -> NodeNotFoundError:
+        return NodeNotFoundError("there is no such node", file=self._location, node=node)
 
     def scan(self, group: h5py.Group) -> Iterator[tuple[str, _Handle, NodeKind]]:
         group_id = group.id
@@ -211,7 +219,7 @@ class H5pyDriver(Driver):
                     continue
                 if isinstance(node_id, h5d.DatasetID):
                     handle: _Handle = h5py.Dataset(node_id)
-                elif isinstance(node_id, h5py.h5g.GroupID):
+                elif isinstance(node_id, h5g.GroupID):
                     handle = h5py.Group(node_id)
                 else:
                     continue
@@ -221,7 +229,7 @@ class H5pyDriver(Driver):
     def create_group(
         self, parent: h5py.Group, name: str, attrs: Mapping[str, Stored]
     ) -> h5py.Group:
-        with self._translate(f"{parent.name}/{name}"):
+        with self._translate(name):
             group = parent.create_group(name)
             attributes.write(group.id, attrs)
         return group
@@ -295,7 +303,7 @@ class H5pyDriver(Driver):
         if spec.fill is not None:
             creation.set_fill_value(np.asarray(spec.fill, spec.dtype))
         maxshape = tuple(h5s.UNLIMITED if n is None else n for n in spec.maxshape)
-        with self._translate(f"{parent.name}/{name}"):
+        with self._translate(name):
             space = (
                 h5s.create_simple(spec.shape, maxshape) if spec.shape else h5s.create(h5s.SCALAR)
             )
@@ -335,7 +343,8 @@ class H5pyDriver(Driver):
                 return np.asarray(
                     handle.asstr("utf-8", "surrogateescape")[box or ()], dtype=object
                 )
-            return np.asarray(handle[box or ()])
+            # h5py makes a scalar of bytes as short as its content.
+            return np.asarray(handle[box or ()], None if box else handle.dtype)
 
     def write(self, handle: h5py.Dataset, box: Box, values: NDArray[Any]) -> None:
         with self._translate():
@@ -412,6 +421,8 @@ class H5pyDriver(Driver):
             return FileClosedError(
                 "the file is closed", file=self._location, node=node, remedy="Open it again."
             )
+        if isinstance(exc, KeyError):
+            return self._missing(node or "")
         if "already exists" in text:
             return NodeExistsError(
                 "a node of this name exists already", file=self._location, node=node

@@ -112,8 +112,9 @@ class MemoryDriver(Driver):
     def get(self, path: str) -> _Memory:
         node = self.root()
         for part in path.strip("/").split("/"):
-            if part:
-                node = self.child(node, part)
+            if part and part not in node.children:
+                raise self._missing(path)
+            node = node.children[part] if part else node
         return node
 
     def path(self, handle: _Memory) -> str:
@@ -122,6 +123,8 @@ class MemoryDriver(Driver):
         while node is not None and node.parent is not None:
             parts.append(node.name)
             node = node.parent
+        if node is not self._root:
+            raise self._missing(handle.name)
         return "/" + "/".join(reversed(parts))
 
     def identity(self, handle: _Memory) -> int:
@@ -139,11 +142,10 @@ class MemoryDriver(Driver):
         try:
             return group.children[name]
         except KeyError as exc:
-            raise NodeNotFoundError(
-                "there is no such node",
-                file=self._location,
-                node=f"{self.path(group).rstrip('/')}/{name}",
-            ) from exc
+            raise self._missing(f"{self.path(group).rstrip('/')}/{name}") from exc
+
+    def _missing(self, node: str) -> NodeNotFoundError:
+        return NodeNotFoundError("there is no such node", file=self._location, node=node)
 
     def has_child(self, group: _Memory, name: str) -> bool:
         self._require_open()
@@ -238,7 +240,7 @@ class MemoryDriver(Driver):
 
     def read(self, handle: _Memory, box: Box) -> NDArray[Any]:
         self._require_open()
-        return np.array(handle.values[box])
+        return np.array(handle.values[box], handle.values.dtype)
 
     def write(self, handle: _Memory, box: Box, values: NDArray[Any]) -> None:
         self._require_open()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 __all__ = ["arrays", "attribute_values", "dtypes", "keys", "names", "ragged_rows", "texts"]
 
 texts: st.SearchStrategy[str] = st.text(
-    st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=12
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12
 )
 """Text as measuring programs write it: no NUL, no half of a surrogate pair."""
 

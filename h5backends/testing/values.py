@@ -186,7 +186,7 @@ UNSTORABLE: dict[str, Any] = {
     "array of objects": np.array([Custom(), 1], dtype=object),
     "structured with objects": np.zeros(2, [("a", object)]),
     "masked array": np.ma.masked_array([1.0, 2.0], [False, True]),
-    "generator": (n for n in ()),
+    "generator": iter([1]),
     "ellipsis": ...,
     "range": range(3),
 }

@@ -1,0 +1,146 @@
+"""Oracles: closed files read with the raw libraries, nothing of h5backends in between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import h5py
+import numpy as np
+import tables
+
+from h5backends.drivers import registry
+from h5backends.testing import Seen
+from h5backends.types import NodeKind
+
+__all__ = ["look_with_h5py", "look_with_h5pyd", "look_with_memory", "look_with_tables"]
+
+
+# -- h5py ------------------------------------------------------------------------------------------
+def look_with_h5py(location: str) -> dict[str, Seen]:
+    """Read a file with raw h5py."""
+    with h5py.File(location, "r") as file:
+        found = {"/": _h5py_node(file["/"])}
+        file.visititems(lambda name, node: found.__setitem__(f"/{name}", _h5py_node(node)))
+        return found
+
+
+def _h5py_node(node: Any) -> Seen:
+    attrs = {name: _plain(node.attrs[name]) for name in node.attrs}
+    if isinstance(node, h5py.Group):
+        return Seen(NodeKind.GROUP, attrs)
+    if h5py.check_vlen_dtype(node.dtype) is not None:
+        return Seen(NodeKind.VLARRAY, attrs, [np.asarray(row) for row in node[:]])
+    kind = NodeKind.EARRAY if node.maxshape[:1] == (None,) else NodeKind.CARRAY
+    return Seen(kind, attrs, np.asarray(node[()], None if node.shape else node.dtype))
+
+
+def _plain(value: Any) -> Any:
+    """Bring text to ``str``, arrays of text to kind ``U``, and leave numbers as they are."""
+    if isinstance(value, (h5py.Empty, type(None))):
+        return "" if value is None or value.dtype.kind in "SO" else np.empty(0, value.dtype)
+    if isinstance(value, (str, bytes)):
+        return value.decode() if isinstance(value, bytes) else str(value)
+    array = np.asarray(value)
+    if array.dtype.kind in "OS":
+        texts = [item.decode() if isinstance(item, bytes) else str(item) for item in array.flat]
+        return np.array(texts, np.str_).reshape(array.shape)
+    return value
+
+
+# -- PyTables --------------------------------------------------------------------------------------
+def look_with_tables(location: str) -> dict[str, Seen]:
+    """Read a file with raw PyTables."""
+    with tables.open_file(location, "r") as file:
+        return {node._v_pathname: _tables_node(node) for node in file.walk_nodes("/")}
+
+
+_SYSTEM = {"CLASS", "VERSION", "TITLE", "EXTDIM", "FLAVOR", "PSEUDOATOM"}
+
+
+def _tables_node(node: Any) -> Seen:
+    found = node._v_attrs
+    names = [name for name in found._v_attrnames if name not in _SYSTEM]
+    attrs = {name: _plain(found[name]) for name in names}
+    attrs["TITLE"] = str(node._v_title)
+    if isinstance(node, tables.Group):
+        return Seen(NodeKind.GROUP, attrs)
+    if isinstance(node, tables.VLArray):
+        return Seen(NodeKind.VLARRAY, attrs, [np.asarray(row) for row in node[:]])
+    kind = NodeKind.EARRAY if isinstance(node, tables.EArray) else NodeKind.CARRAY
+    return Seen(kind, attrs, np.asarray(node.read(), None if node.shape else node.dtype))
+
+
+# -- h5pyd -----------------------------------------------------------------------------------------
+def look_with_h5pyd(location: str, **login: str) -> dict[str, Seen]:
+    """Read a domain with raw h5pyd, without its cache."""
+    import h5pyd
+
+    file = h5pyd.File(location, "r", use_cache=False, **login)
+    try:
+        found: dict[str, Seen] = {}
+        _walk_h5pyd(file["/"], "/", found)
+        return found
+    finally:
+        file.close()
+
+
+def _walk_h5pyd(node: Any, path: str, found: dict[str, Seen]) -> None:
+    attrs = {name: _remote_value(node.attrs[name]) for name in node.attrs}
+    if hasattr(node, "dtype"):
+        found[path] = _h5pyd_array(node, attrs)
+        return
+    found[path] = Seen(NodeKind.GROUP, attrs)
+    for name in node:
+        _walk_h5pyd(node[name], f"{path.rstrip('/')}/{name}", found)
+
+
+def _h5pyd_array(node: Any, attrs: Mapping[str, Any]) -> Seen:
+    if node.dtype.metadata and node.dtype.metadata.get("vlen") not in (None, str, bytes):
+        base = node.dtype.metadata["vlen"]
+        rows = [np.asarray(node[index], base) for index in range(node.shape[0])]
+        return Seen(NodeKind.VLARRAY, attrs, [row.reshape(-1) for row in rows])
+    kind = NodeKind.EARRAY if node.maxshape[:1] in ((None,), (0,)) else NodeKind.CARRAY
+    if node.shape and node.shape == node.maxshape:
+        kind = NodeKind.CARRAY
+    if not all(node.shape):
+        values = np.empty(node.shape, node.dtype)
+    else:
+        values = np.asarray(node[()], None if node.shape else node.dtype)
+    return Seen(kind, attrs, _joined(values))
+
+
+def _joined(values: np.ndarray) -> np.ndarray:
+    """Put complex numbers together, which h5pyd hands out as pairs."""
+    if values.dtype.names == ("r", "i"):
+        kind = np.dtype(f"c{2 * values.dtype['r'].itemsize}")
+        return np.ascontiguousarray(values).view(kind).reshape(values.shape)
+    return values
+
+
+def _remote_value(value: Any) -> Any:
+    plain = _plain(value)
+    if isinstance(plain, (np.ndarray, np.generic)) and plain.dtype.names:
+        joined = _joined(np.asarray(plain))
+        return joined if np.ndim(plain) else joined[()]
+    return plain
+
+
+# -- memory ----------------------------------------------------------------------------------------
+def look_with_memory(location: str) -> dict[str, Seen]:
+    """Look at the dictionaries of the memory driver themselves."""
+    kind: Any = registry.load("memory")
+    root = kind._files[location]
+    found: dict[str, Seen] = {}
+    _walk_memory(root, "/", found)
+    return found
+
+
+def _walk_memory(node: Any, path: str, found: dict[str, Seen]) -> None:
+    if node.kind is NodeKind.GROUP:
+        found[path] = Seen(node.kind, node.attrs)
+    else:
+        values = node.ragged if node.kind is NodeKind.VLARRAY else node.values
+        found[path] = Seen(node.kind, node.attrs, values)
+    for name, child in node.children.items():
+        _walk_memory(child, f"{path.rstrip('/')}/{name}", found)
