@@ -211,7 +211,7 @@ def _read(place: Path) -> Beat | None:
             return _parsed(json.loads(text, parse_constant=_refuse))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             # Caught in the middle of being written, or not ours.
             time.sleep(0.002)
     return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -174,16 +175,22 @@ def _mended(path: str) -> h5py.File:
     import h5py
 
     try:
-        return h5py.File(MendedFile(path), "r")
+        file = h5py.File(MendedFile(path), "r")
+        try:
+            len(file)  # opening alone does not look at the root group
+        except BaseException:
+            file.close()
+            raise
     except H5Error:
         raise
-    except (OSError, RuntimeError, ValueError) as exc:
+    except (OSError, RuntimeError, ValueError, KeyError) as exc:
         raise FileFormatError(
             "the file was left behind by a crash, and cannot be read as it stands",
             file=path,
             found=exc,
             remedy=f"For what is left of it: h5backends check {path!r}.",
         ) from exc
+    return file
 
 
 def _why_not(path: str, state: FileState, living: WriterState) -> FileBusyError:
@@ -299,19 +306,68 @@ def refresh_cached(cache: Mapping[str, Any]) -> None:
 
 
 def refresh_datasets(group: Any) -> None:
-    """Bring every dataset below a group up to date, their shapes included.
+    """Bring every dataset below a group up to date.
+
+    Datasets that are fetched from the file afterwards have their new shape. An h5py dataset object
+    that was fetched before keeps the shape that it remembers; for those use `refresh_cached`,
+    which is also cheaper when polling.
 
     Parameters
     ----------
     group : h5py.Group, h5py.File, or an object with ``walk_arrays()``
-        Where to begin. When polling, `collect_datasets` once and `refresh_cached` is cheaper.
+        Where to begin.
 
     Raises
     ------
     FileClosedError, StorageError
         As for `refresh_cached`.
+
+    Notes
+    -----
+    HDF5 (1.14 and 2.0) cannot read an array of several axes any more, "can't insert duplicate
+    key", if it is refreshed while it is open through two handles. So what the caller holds open
+    is refreshed through the caller's own handle. Do not hold two objects of one dataset.
     """
-    refresh_cached(collect_datasets(group))
+    h5py = sys.modules.get("h5py")
+    if h5py is None or not isinstance(group, h5py.Group):
+        refresh_cached(collect_datasets(group))
+        return
+    with _translated(str(group.name), group):
+        addresses = _addresses(group)
+        held = _held_datasets(group)
+    for path, address in addresses.items():
+        with _translated(path, group):
+            for identifier in held.get(address, ()):
+                borrowed = h5py.h5d.DatasetID(identifier)
+                borrowed.locked = True  # it stays the caller's to close
+                borrowed.refresh()
+            if address not in held:
+                group.file[path].refresh()
+
+
+def _addresses(group: h5py.Group) -> dict[str, int]:
+    """Map the path of every dataset below a group to its address, keeping none of them open."""
+    import h5py
+
+    found: dict[str, int] = {}
+
+    def visit(_: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[item.name] = h5py.h5o.get_info(item.id).addr
+
+    group.visititems(visit)
+    return found
+
+
+def _held_datasets(group: h5py.Group) -> dict[int, list[int]]:
+    """Map addresses of a file's datasets to the identifiers that they are open through."""
+    from h5py import h5f, h5i, h5o
+
+    found: dict[int, list[int]] = {}
+    # The objects in this list hold the identifiers too, which must be over before any refresh.
+    for item in h5f.get_obj_ids(h5i.get_file_id(group.id), h5f.OBJ_DATASET):
+        found.setdefault(h5o.get_info(item).addr, []).append(item.id)
+    return found
 
 
 @contextlib.contextmanager

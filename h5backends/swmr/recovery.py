@@ -386,7 +386,7 @@ def repair(
     except OSError as exc:
         raise os_error(str(path), exc, "r+") from exc
     after = check(path, seconds)
-    if not after.opened:
+    if not after.opened or (before.is_whole and not after.is_whole):
         _put_back(path, block)
         raise FileFormatError(
             "mending the header did not make the file readable; it was put back as it was",
@@ -403,13 +403,14 @@ def _require_mendable(report: Report) -> None:
     path = report.path
     if report.state is FileState.MISSING:
         raise FileMissingError("there is no such file", file=path)
+    if report.end < 0 or report.state is FileState.TRUNCATED:
+        raise _beyond_mending(report)
     alive = writer_state(path, patience=float("inf"))
     if alive in {WriterState.WRITING, WriterState.STALLED}:
         raise _writer_lives(path, report)
-    if not report.opened:
-        raise FileFormatError(
-            "the file cannot be mended", file=path, found="; ".join(report.problems)
-        )
+    # A header that fails its checksum may have lost more than is mended: it must prove itself.
+    if not report.opened or (report.state is FileState.DAMAGED and not report.is_whole):
+        raise _beyond_mending(report)
     if not os.access(path, os.W_OK):
         raise FileAccessError("no permission to write the file", file=path)
     if alive is WriterState.UNKNOWN and _changes(path):
@@ -418,6 +419,11 @@ def _require_mendable(report: Report) -> None:
         )
     if writers(path) or (is_locked(str(path)) and not holders(path)):
         raise busy_error(str(path))
+
+
+def _beyond_mending(report: Report) -> FileFormatError:
+    found = [*report.problems, *(str(array) for array in report.arrays if array.error)]
+    return FileFormatError("the file cannot be mended", file=report.path, found="; ".join(found))
 
 
 def _writer_lives(path: Path, report: Report) -> FileBusyError:
