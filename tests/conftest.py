@@ -10,8 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from h5backends import H5Backend
+
+# No deadline: a slow machine is not a failure.
+settings.register_profile(
+    "h5backends", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("h5backends")
 
 DRIVERS = ("memory", "h5py", "tables", "h5pyd")
 LOCAL = ("h5py", "tables")
