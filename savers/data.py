@@ -405,8 +405,14 @@ class DataWithAxes:
         self._source = DataSource.raw if source is None else member(DataSource, source)
         self._distribution = member(DataDistribution, distribution)
         # One array, no axes: that is every point of a timed log, and must cost next to nothing.
-        if type(data) is list and len(data) == 1 and type(data[0]) is np.ndarray and data[0].ndim:
-            self._data: list[NDArray[Any]] = [data[0]]
+        if (
+            type(data) is list
+            and len(data) == 1
+            and type(array := data[0]) is np.ndarray
+            and array.ndim
+            and not array.dtype.hasobject
+        ):
+            self._data: list[NDArray[Any]] = [array]
         else:
             self._data = self._checked(data)
         self._labels: list[str] | None = None
