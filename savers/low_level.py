@@ -660,6 +660,24 @@ class H5SaverLowLevel(H5Backend):
         return self.get_node_from_attribute_match(where, "TITLE", title)
 
     # -- making groups --------------------------------------------------------------------------
+    def get_set_group(self, where: str | Node, name: str, title: str = "", **kwargs: Any) -> GROUP:
+        """Return a group, made if it is missing; it becomes the current group.
+
+        Parameters
+        ----------
+        where : str or Node
+            The group it is in.
+        name : str
+            Its name.
+        title : str
+            Title of a new group.
+        **kwargs
+            Attributes of a new group.
+        """
+        group = super().get_set_group(where, name, title, **kwargs)
+        self._numbering.noticed(group)
+        return group
+
     def add_data_group(  # noqa: PLR0917 - PyMoDAQ's signature
         self,
         where: str | GROUP,

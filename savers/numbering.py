@@ -48,3 +48,14 @@ class Numbering:
     def used(self, parent: GROUP, kind: str, number: int) -> None:
         """Take note that a group of this number exists now."""
         self._last[parent.path, layout.group_stem(kind)] = number
+
+    def noticed(self, group: GROUP) -> None:
+        """Take note of a group that was made under a name of the caller's choice."""
+        if not self._last:
+            return
+        parent, _, name = group.path.rpartition("/")
+        stem = name.rstrip("0123456789")
+        last = self._last.get((parent, stem))
+        number = layout.number_of(name, stem)
+        if last is not None and number is not None and number > last:
+            self._last[parent, stem] = number

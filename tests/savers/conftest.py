@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from savers import H5SaverLowLevel
 from tests.conftest import Place
-
-Opener = Callable[..., H5SaverLowLevel]
 
 
 def open_saver(place: Place, **kwargs: Any) -> H5SaverLowLevel:
@@ -20,9 +17,9 @@ def open_saver(place: Place, **kwargs: Any) -> H5SaverLowLevel:
     )
 
 
-@pytest.fixture
-def saver(place: Place) -> Any:
-    """A saver with a new file, on each driver in turn."""
-    opened = open_saver(place, new_file=True)
+@pytest.fixture(params=("memory", "h5py", "tables"))
+def saver(request: pytest.FixtureRequest, make_place: Any) -> Any:
+    """A saver with a new file, on each driver in turn that closes it in no time."""
+    opened = open_saver(make_place(request.param), new_file=True)
     yield opened
     opened.close_file()

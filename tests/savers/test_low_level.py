@@ -230,6 +230,10 @@ def test_numbers_when_others_make_and_remove_groups(saver: H5SaverLowLevel) -> N
     assert saver.add_scan_group().name == "Scan000"
     saver.get_set_group("/RawData", "Scan001")
     assert saver.add_scan_group().name == "Scan002"
+    saver.get_set_group("/RawData", "Scan0010")  # more digits than it needs
+    assert saver.add_scan_group().name == "Scan011"
+    saver.remove_node("/RawData/Scan011")
+    saver.remove_node("/RawData/Scan0010")
     saver.remove_node("/RawData/Scan002")
     assert saver.add_scan_group().name == "Scan002"
     inner = saver.add_scan_group()
@@ -408,6 +412,45 @@ def test_a_scan_larger_than_memory_takes_no_space(local_place: Place) -> None:
         assert array[999, 0, 5, 6] == 2.0
     # Eight bytes for each of eight million chunks, in the index of HDF5 1.10.
     assert Path(local_place.location).stat().st_size < 80 * 2**20
+
+
+def test_all_of_it_on_a_server(make_place: Any) -> None:
+    """In one file, because a server takes seconds to make one durable."""
+    with open_saver(make_place("h5pyd"), new_file=True, metadata={"sample": "Å"}) as saver:
+        scan = saver.add_scan_group(title="first", metadata={"n": (1, 2), "none": None})
+        assert [saver.add_det_group(scan).name for _ in range(2)] == ["Detector000", "Detector001"]
+        saver.get_set_group("/RawData", "Scan999")
+        assert saver.add_scan_group().name == "Scan1000"
+        names = [group.name for group in saver.get_groups("/RawData", "scan")]
+        assert names == ["Scan000", "Scan999", "Scan1000"]
+        assert saver.get_node_from_title("/", "first") == scan
+        assert saver.get_node_from_attribute_match("/", "n", (1, 2)) == scan
+        assert saver.add_data_group(scan, "Data1D").attrs["type"] == "data"
+        content = saver.add_array(scan, "Data00", "data", np.arange(3.0), metadata={"units": "µm"})
+        np.testing.assert_array_equal(content.read(), [0.0, 1.0, 2.0])
+        assert content.attrs["units"] == "µm"
+        points = saver.add_array(
+            scan, "Data01", "data", data_shape=(2,), scan_shape=(3, 4), add_scan_dim=True
+        )
+        points[1, 2] = [5.0, 6.0]
+        assert np.isnan(points[0, 0]).all()
+        assert points[1, 2].tolist() == [5.0, 6.0]
+        counts = saver.add_array(
+            scan, "Data02", "data", data_shape=(5,), array_type="int16", fill_value=-1
+        )
+        assert counts.read().tolist() == [-1] * 5
+        rows = saver.add_array(
+            scan, "EnlData00", "data_enlargeable", data_shape=(2,), enlargeable=True
+        )
+        rows.append([1.0, 2.0])
+        assert rows.read().tolist() == [[1.0, 2.0]]
+        with pytest.raises(DTypeError):
+            saver.add_array(
+                scan, "Data03", "data", data_shape=(1,), array_type="u1", fill_value=-1
+            )
+        assert "Data03" not in scan
+        saver.add_log("über den Server")
+        assert saver.get_set_logger().read() == ["über den Server"]
 
 
 # -- SWMR ---------------------------------------------------------------------------------------
