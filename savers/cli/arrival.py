@@ -8,6 +8,7 @@ import time
 from h5backends.backend import H5Backend
 from h5backends.errors import FileBusyError, FileError, FileFormatError, FileMissingError
 from h5backends.heartbeat import WriterState, WriterWatch
+from h5backends.superblock import FileState, file_state
 from savers.cli.console import Stop, note
 from savers.cli.options import Place
 from savers.cli.streams import has_streams
@@ -17,7 +18,7 @@ __all__ = ["Arrival"]
 
 _PATIENCE = 10.0
 """Seconds to wait for a file if nothing else was asked for."""
-_BIRTH = 2.0
+_BIRTH = 1.0
 """Seconds that a new file may take until it can be followed."""
 _PAUSE = 0.02
 
@@ -89,8 +90,11 @@ class Arrival:
 
     def _is_being_made(self) -> bool:
         """Tell whether a file that cannot be opened has a writer who may be busy making it."""
+        location = self._place.location
         try:
-            state = WriterWatch(self._place.location).state()
+            if file_state(location) is FileState.NOT_HDF5:
+                return False
+            state = WriterWatch(location).state()
         except OSError:
             return False
         return state not in {WriterState.FINISHED, WriterState.CRASHED}

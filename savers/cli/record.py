@@ -73,10 +73,17 @@ def record(
         cadence = Cadence(rate, seconds)
         _run(recorder, cadence, stop)
         took = cadence.elapsed
+        if recorder.struggling:
+            note(f"Stopping, once the storage has taken {recorder.waiting} points")
         try:
             recorder.close()
         except H5Error as exc:
-            raise typer.Exit(_report_failure(exc, recorder)) from exc
+            complain(exc)
+            _tell_losses(recorder)
+            raise typer.Exit(Exit.FAILURE) from exc
+        except KeyboardInterrupt:
+            _tell_losses(recorder)
+            raise
     _summarise(recording, cadence, location, took, stop)
     raise typer.Exit(stop.exit_code)
 
@@ -127,8 +134,6 @@ def _summarise(
     out.print(text, markup=False, soft_wrap=True)
 
 
-def _report_failure(failure: H5Error, recorder: Recorder) -> Exit:
-    code = complain(failure)
+def _tell_losses(recorder: Recorder) -> None:
     safe = recorder.recording.safe
     note(f"{safe} points are safe, {recorder.taken - safe} after them may be lost")
-    return code

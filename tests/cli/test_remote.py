@@ -1,0 +1,91 @@
+"""The commands on a real server: recording, live following, its restart and its absence."""
+
+from __future__ import annotations
+
+import json
+import signal
+import uuid
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import GROUP, posix, wait_until
+
+pytestmark = posix
+
+
+@pytest.fixture
+def there(hsds: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The arguments for a new file on the server, to which the environment logs in."""
+    monkeypatch.setenv("HS_USERNAME", hsds.username)
+    monkeypatch.setenv("HS_PASSWORD", hsds.password)
+    return [f"hdf5:/{hsds.home}{uuid.uuid4().hex[:10]}.h5", "--endpoint", hsds.endpoint]
+
+
+def read(hsds: Any, location: str, name: str) -> np.ndarray[Any, Any]:
+    """Read a stream with h5pyd itself."""
+    from tests.hsds import h5pyd
+
+    with h5pyd.File(location.removeprefix("hdf5:/"), "r", use_cache=False, **hsds.login) as file:
+        return np.asarray(file[f"{GROUP}/{name}"][:])
+
+
+def recorded(hsds: Any, location: str) -> int:
+    """Return how many rows there are, 0 while there is no file."""
+    try:
+        return len(read(hsds, location, "time"))
+    except (OSError, KeyError):
+        return 0
+
+
+def test_follow_while_it_is_written(start: Any, run: Any, hsds: Any, there: list[str]) -> None:
+    follower = start("follow", *there, "--json")
+    recorder = start("record", *there, "--rate", 50, "--seconds", 1.2)
+    rows = [follower.next_row() for _ in range(30)]
+    assert recorder.alive, "rows came before the end"
+    rows += follower.rows()
+    assert follower.finish() == 0, follower.errors
+    assert recorder.finish() == 0, recorder.errors
+    assert [row["row"] for row in rows] == list(range(len(rows)))
+    moments = read(hsds, there[0], "time")
+    assert len(moments) == len(rows)
+    np.testing.assert_array_equal([row["time"] for row in rows], moments)
+    load = read(hsds, there[0], "cpu_percent")
+    np.testing.assert_array_equal([row["cpu_percent"] for row in rows], load)
+    login = ["--username", hsds.username, "--password", hsds.password]
+    tree = run("tree", *there, *login, "--json")
+    assert json.loads(tree.out)["children"][0]["name"] == "RawData"
+    again = run("record", *there, *login, "--seconds", 1)
+    assert again.code == 1
+    assert "exists already" in again.err
+
+
+def test_kill_is_noticed(start: Any, there: list[str]) -> None:
+    recorder = start("record", *there, "--rate", 50)
+    follower = start("follow", *there, "--json", "--all")
+    seen = [follower.next_row() for _ in range(20)]
+    recorder.signal(signal.SIGKILL)
+    recorder.finish()
+    seen += follower.rows()
+    assert follower.finish() == 3, follower.errors
+    assert [row["row"] for row in seen] == list(range(len(seen)))
+
+
+def test_server_restarts_in_the_middle(start: Any, hsds: Any, there: list[str]) -> None:
+    recorder = start("record", *there, "--rate", 50)
+    wait_until(lambda: recorded(hsds, there[0]) > 10, "some points")
+    hsds.restart()
+    wait_until(lambda: "restarted" in recorder.errors, "word of the restart")
+    recorder.signal(signal.SIGINT)
+    assert recorder.finish() == 130, recorder.errors
+    moments = read(hsds, there[0], "time")
+    assert f"{len(moments)} points saved" in recorder.lines[-1]
+    assert np.all(np.diff(moments) > 0), "no row of zeros"
+
+
+@pytest.mark.parametrize("command", ["record", "follow", "tree"])
+def test_wrong_password(run: Any, hsds: Any, there: list[str], command: str) -> None:
+    wrong = run(command, *there, "--username", hsds.username, "--password", "no")
+    assert wrong.code == 1
+    assert "does not accept" in wrong.err
