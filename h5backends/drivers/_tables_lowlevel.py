@@ -132,6 +132,14 @@ class Group(hdf5extension.Group):  # type: ignore[misc]
         self._v_objectid = self._g_create()
         return self
 
+    def content(self) -> Any:
+        """Return the names of the groups, datasets, links and other things in it."""
+        # The extension looks a group up again, by its name in the parent; as "." in itself it is
+        # found whatever name and parent it was opened by.
+        itself = Group(self._v_file, self, ".")
+        itself._v_objectid = self._v_objectid
+        return itself._g_list_group(self)
+
     def close(self) -> None:
         """Give the HDF5 object back."""
         self._g_close_group()

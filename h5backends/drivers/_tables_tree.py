@@ -193,7 +193,7 @@ class Tree:
 
     def children(self, handle: TablesHandle) -> dict[str, type[Group] | type[Dataset]]:
         """Return the names of a group's children, sorted, and what each is."""
-        groups, leaves, links, _ = self.group(handle)._g_list_group(self.file)
+        groups, leaves, links, _ = self.group(handle).content()
         found: dict[str, Any] = dict.fromkeys(groups, Group)
         found.update(dict.fromkeys(leaves, Dataset))
         for name in links:
