@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from savers.axis import AxisSaverLoader
+    from savers.background import BkgSaver
     from savers.data import Axis, DataCalculated, DataRaw, DataToExport, DataWithAxes
     from savers.enums import (
         DataDim,
@@ -18,18 +20,28 @@ if TYPE_CHECKING:
         GroupType,
         SaveType,
     )
+    from savers.errors import ErrorSaverLoader
+    from savers.loader import DataLoader
     from savers.low_level import H5SaverLowLevel
+    from savers.management import DataManagement
+    from savers.signal import DataSaverLoader
 
 _HOMES = {
     "Axis": "data",
+    "AxisSaverLoader": "axis",
+    "BkgSaver": "background",
     "DataCalculated": "data",
     "DataDim": "enums",
     "DataDistribution": "enums",
+    "DataLoader": "loader",
+    "DataManagement": "management",
     "DataRaw": "data",
+    "DataSaverLoader": "signal",
     "DataSource": "enums",
     "DataToExport": "data",
     "DataType": "enums",
     "DataWithAxes": "data",
+    "ErrorSaverLoader": "errors",
     "GroupType": "enums",
     "H5SaverLowLevel": "low_level",
     "SaveType": "enums",
@@ -37,14 +49,20 @@ _HOMES = {
 
 __all__ = [
     "Axis",
+    "AxisSaverLoader",
+    "BkgSaver",
     "DataCalculated",
     "DataDim",
     "DataDistribution",
+    "DataLoader",
+    "DataManagement",
     "DataRaw",
+    "DataSaverLoader",
     "DataSource",
     "DataToExport",
     "DataType",
     "DataWithAxes",
+    "ErrorSaverLoader",
     "GroupType",
     "H5SaverLowLevel",
     "SaveType",
