@@ -306,7 +306,7 @@ class H5SaverLowLevel(H5Backend):
             self._fold_closed(location, options)
 
     def _stream_length(self) -> int:
-        stream = self._logger().stream
+        stream = None if self._logger_array is None else self._logger_array.stream
         return 0 if stream is None else len(stream)
 
     def _fold_closed(self, location: str, options: dict[str, Any]) -> None:

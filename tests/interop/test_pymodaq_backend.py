@@ -288,6 +288,70 @@ def test_our_saver_goes_on_with_their_file(
         other.close_file()
 
 
+def test_their_loader_and_browser_understand_our_arrays(
+    pymodaq: Any, ours: str, theirs: str, path: Path
+) -> None:
+    with H5SaverLowLevel.from_file(path, backend=ours) as saver:
+        scan = saver.add_scan_group(settings_as_xml="<settings/>")
+        channel = saver.get_set_group(
+            saver.add_data_group(scan, "Data1D"), "CH00", "spectrum", origin="camera"
+        )
+        saver.add_array(
+            channel,
+            "Data00",
+            "data",
+            np.arange(5.0),
+            title="spectrum",
+            metadata={
+                "timestamp": 1.5,
+                "label": "left",
+                "source": "raw",
+                "distribution": "uniform",
+                "origin": "camera",
+                "units": "V",
+                "nav_indexes": (),
+            },
+        )
+        saver.add_array(
+            channel,
+            "Axis00",
+            "axis",
+            np.arange(5.0) ** 2,
+            title="energy",
+            metadata={
+                "size": 5,
+                "label": "energy",
+                "units": "eV",
+                "index": 0,
+                "distribution": "spread",
+                "spread_order": 0,
+            },
+        )
+    where = "/RawData/Scan000/Data1D/CH00/Data00"
+    other = _their_saver(pymodaq, theirs, path, mode="r")
+    try:
+        loader = pymodaq.data_saving.DataLoader(other)
+        dwa = loader.load_data(where)
+        assert (dwa.name, dwa.origin, dwa.units, dwa.timestamp) == ("spectrum", "camera", "V", 1.5)
+        assert dwa.labels == ["left"]
+        assert (dwa.axes[0].label, dwa.axes[0].units) == ("energy", "eV")
+        np.testing.assert_array_equal(dwa.data[0], np.arange(5.0))
+        np.testing.assert_array_equal(dwa.axes[0].get_data(), np.arange(5.0) ** 2)
+        assert loader.load_all("/RawData").get_full_names() == ["camera/spectrum"]
+        found = loader.load_data_from_name_origin("spectrum", "camera")
+        assert found.axes[0].label == "energy"
+    finally:
+        other.close_file()
+    browser = pymodaq.browsing.H5BrowserUtil(backend=theirs)
+    browser.open_file(str(path), "r")
+    try:
+        attrs, settings, _, _ = browser.get_h5_attributes("/RawData/Scan000")
+        assert same(attrs["type"], "scan")
+        assert [str(text) for text in settings] == ["<settings/>"]
+    finally:
+        browser.close_file()
+
+
 def test_their_swmr_file_is_brought_up_to_date(pymodaq: Any, path: Path) -> None:
     other = _their_saver(pymodaq, "h5py", path, new_file=True, swmr_mode=True)
     rows = other.create_earray("/RawData", "Rows", np.dtype(float))
