@@ -87,7 +87,8 @@ class Array:
 
     def refresh(self, path: str) -> None:
         """Look up the extent again: somebody else may have changed it in this process."""
-        self.low.reopen(path)
+        if dataset_shape(self.low._v_file, path) != self.shape:
+            self.low.reopen(path)
 
     def resize(self, length: int) -> None:
         """Set the length along axis 0."""
@@ -193,7 +194,8 @@ class Ragged:
 
     def refresh(self, path: str) -> None:
         """Look up the number of rows again."""
-        self.low.reopen(path)
+        if dataset_shape(self.low._v_file, path) != self.shape:
+            self.low.reopen(path)
 
     def _refusal(self) -> NodeKindError:
         return NodeKindError(
