@@ -14,7 +14,7 @@ from h5backends.types import Stored
 if TYPE_CHECKING:
     from h5backends.nodes import Node
 
-__all__ = ["Attributes"]
+__all__ = ["Attributes", "stored_name"]
 
 
 class Attributes(MutableMapping[str, Any]):
@@ -56,7 +56,7 @@ class Attributes(MutableMapping[str, Any]):
         return {name: codec.decode(name, value) for name, value in stored.items()}
 
     def __getitem__(self, item: str) -> Any:
-        name = _name(item)
+        name = stored_name(item)
         session = self._node.session
         with session.lock:
             session.require_alive()
@@ -72,7 +72,7 @@ class Attributes(MutableMapping[str, Any]):
     def update(self, *args: Any, **kwargs: Any) -> None:
         """Set several attributes, in one step where the driver can."""
         values = dict(*args, **kwargs)
-        stored = {_name(key): _encode(self._node, _name(key), v) for key, v in values.items()}
+        stored = _encoded(self._node, values)
         session = self._node.session
         with session.lock:
             session.require_writable(self._node.path)
@@ -82,7 +82,7 @@ class Attributes(MutableMapping[str, Any]):
             session.touch()
 
     def __delitem__(self, key: str) -> None:
-        name = _name(key)
+        name = stored_name(key)
         session = self._node.session
         with session.lock:
             session.require_unfrozen(f"delete the attribute {name!r}", self._node.path)
@@ -93,7 +93,7 @@ class Attributes(MutableMapping[str, Any]):
             session.touch()
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and _name(key) in self.attrs_name
+        return ("TITLE" if key == "title" else key) in self.attrs_name
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.attrs_name)
@@ -141,17 +141,34 @@ class Attributes(MutableMapping[str, Any]):
                 )
 
 
-def _name(key: object) -> str:
-    if not isinstance(key, str) or not key:
+def stored_name(key: object) -> str:
+    """Return the name that an attribute is stored by.
+
+    Raises
+    ------
+    AttributeValueError
+        Not a text, empty, or with characters that no file takes.
+    """
+    if not isinstance(key, str) or not key or "\0" in key or not _is_text(key):
         raise AttributeValueError(
-            "the name of an attribute must be a text that is not empty", found=repr(key)
+            "the name of an attribute must be a text that is neither empty nor holds a NUL",
+            found=repr(key),
         )
     return "TITLE" if key == "title" else key
 
 
-def _encode(node: Node, name: str, value: Any) -> Stored:
+def _is_text(name: str) -> bool:
     try:
-        return codec.encode(name, value)
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _encoded(node: Node, values: Mapping[Any, Any]) -> dict[str, Stored]:
+    try:
+        named = {stored_name(key): value for key, value in values.items()}
+        return {name: codec.encode(name, value) for name, value in named.items()}
     except AttributeValueError as exc:
         exc.node, exc.file = node.path, node.session.driver.location
         raise

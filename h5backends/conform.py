@@ -216,7 +216,7 @@ def _conform_records(value: tuple[Any, ...] | list[Any], dtype: np.dtype[Any]) -
     if isinstance(value, list):
         records = [conform(item, dtype) for item in value]
         if len({record.shape for record in records}) > 1:
-            raise ShapeError("the items of the list differ in length", expected="rows of one shape")
+            raise ShapeError("the records of the list differ in shape", expected="one shape")
         return np.stack(records) if records else np.empty(0, dtype)
     if len(value) != len(names):
         raise _misfit(dtype, f"a tuple of {len(value)} values")

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from h5backends.creation import check_name
-from h5backends.errors import NodeExistsError
+from h5backends.errors import DTypeError, NodeExistsError, NodeNameError
 from h5backends.nodes import GROUP, Node, make_node
-from h5backends.session import Session
+from h5backends.session import Session, both_locked
 from h5backends.types import ArraySpec, Box, Filters, Handle, NodeKind
 
 __all__ = ["Progress", "copy_content", "copy_node", "size_of"]
@@ -49,27 +49,38 @@ def copy_node(
     ------
     NodeExistsError
         The group has a node of this name.
+    NodeNameError
+        No name for a node, or a group would be copied into itself.
+    DTypeError
+        The target's driver cannot hold one of the arrays; nothing was copied.
     """
     target = parent.session
-    with source.session.lock, target.lock:
+    with both_locked(source.session, target):
+        source.session.require_alive()
         target.require_unfrozen(f"create {name!r}", parent.path)
         check_name(name, parent.path, target.driver.location)
-        if target.driver.has_child(parent.handle, name):
-            raise NodeExistsError(
-                f"a node {name!r} exists already", file=target.driver.location, node=parent.path
-            )
-        copier = _Copier(source.session, target, progress, size_of(source) if progress else 0)
+        _refuse_itself(source, parent)
+        _refuse_occupied(parent, [name])
+        copier = _Copier(source.session, target, progress, source)
         handle = copier.copy(source.handle, parent.handle, name)
         target.touch()
         return make_node(target, handle)
 
 
 def copy_content(source: GROUP, target: GROUP, progress: Progress | None = None) -> None:
-    """Copy everything in a group, and its attributes, into another group."""
-    with source.session.lock, target.session.lock:
+    """Copy everything in a group, and its attributes, into another group.
+
+    Raises
+    ------
+    NodeExistsError, NodeNameError, DTypeError
+        As :func:`copy_node`; nothing was copied.
+    """
+    with both_locked(source.session, target.session):
+        source.session.require_alive()
         target.session.require_unfrozen("copy nodes", target.path)
-        total = size_of(source) if progress else 0
-        copier = _Copier(source.session, target.session, progress, total)
+        _refuse_itself(source, target)
+        _refuse_occupied(target, source.children_name())
+        copier = _Copier(source.session, target.session, progress, source)
         attrs = source.session.driver.read_attrs(source.handle)
         target.session.driver.write_attrs(target.handle, attrs)
         for child, handle, _ in list(source.session.driver.scan(source.handle)):
@@ -77,28 +88,66 @@ def copy_content(source: GROUP, target: GROUP, progress: Progress | None = None)
         target.session.touch()
 
 
+def _refuse_itself(source: Node, target: GROUP) -> None:
+    inside = f"{target.path}/".startswith(f"{source.path.rstrip('/')}/")
+    if source.session is target.session and isinstance(source, GROUP) and inside:
+        raise NodeNameError(
+            "a group cannot be copied into itself",
+            file=target.session.driver.location,
+            node=source.path,
+            found=target.path,
+        )
+
+
+def _refuse_occupied(target: GROUP, names: list[str]) -> None:
+    for name in names:
+        if target.session.driver.has_child(target.handle, name):
+            raise NodeExistsError(
+                f"a node {name!r} exists already",
+                file=target.session.driver.location,
+                node=target.path,
+                remedy="Choose another name, or remove_node() the present one first.",
+            )
+
+
 def size_of(node: Node) -> int:
     """Return the bytes of all arrays at and below a node (ragged ones count by their rows)."""
     if isinstance(node, GROUP):
         return sum(size_of(child) for child in node.children().values())
-    driver = node.session.driver
-    with node.session.lock:
-        return _nbytes(driver.spec(node.handle))
+    session = node.session
+    with session.lock:
+        session.settle(node.handle)
+        return _nbytes(session.driver.spec(node.handle))
 
 
 class _Copier:
     """Carries nodes from one open file to another, and tells how far it is."""
 
     def __init__(
-        self, source: Session, target: Session, progress: Progress | None, total: int
+        self, source: Session, target: Session, progress: Progress | None, top: Node
     ) -> None:
         self._source = source
         self._from = source.driver
         self._target = target
         self._to = target.driver
         self._progress = progress
-        self._total = total
+        self._total = size_of(top) if progress else 0
         self._done = 0
+        self._check(top.handle)
+
+    def _check(self, handle: Handle) -> None:
+        """Make sure that the target can hold everything, before anything is written."""
+        kind = self._from.kind(handle)
+        if kind is NodeKind.GROUP:
+            for _, child, _ in list(self._from.scan(handle)):
+                self._check(child)
+            return
+        spec = self._from.spec(handle)
+        try:
+            type(self._to).check_dtype(spec.dtype, kind)
+        except DTypeError as exc:
+            exc.node, exc.file = self._from.path(handle), self._from.location
+            raise
 
     def copy(self, handle: Handle, parent: Handle, name: str) -> Handle:
         """Copy one node, with everything below it, and return the copy's handle."""
@@ -111,7 +160,8 @@ class _Copier:
                 self.copy(child_handle, group, child)
             return group
         spec = _adapted(self._from.spec(handle), self._target)
-        type(self._to).check_dtype(spec.dtype, kind)
+        if "shape" in attrs and kind is not NodeKind.CARRAY:
+            attrs["shape"] = self._target.encoded_shape(spec.shape, grows=True)
         if kind is NodeKind.CARRAY and _nbytes(spec) <= _BLOCK_BYTES:
             data = np.asarray(self._from.read(handle, _full(spec.shape)))
             copy = self._to.create_array(parent, name, spec, data, attrs)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import math
+import operator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from h5backends import codec, filters
+from h5backends.attributes import stored_name
 from h5backends.chunks import block_chunks, stream_chunks
-from h5backends.conform import conform
-from h5backends.errors import DTypeError, NodeExistsError, NodeNameError, ShapeError
+from h5backends.conform import conform, plain_array
+from h5backends.errors import DataError, DTypeError, NodeExistsError, NodeNameError, ShapeError
 from h5backends.nodes import CARRAY, EARRAY, GROUP, VLARRAY, StringARRAY
 from h5backends.session import Session
 from h5backends.storage import Storage
-from h5backends.types import ArraySpec, Filters, NodeKind, Stored
+from h5backends.types import ArraySpec, Filters, NodeKind, Stored, packed
 
 __all__ = [
     "check_name",
@@ -32,6 +36,11 @@ _VERSIONS = {
     NodeKind.VLARRAY: "1.4",
 }
 """PyTables recognises an array only by its class and the version of that class."""
+
+_MOST_AXES = 32
+_CHUNK_LIMIT = 2**32
+_SIZE_LIMIT = 2**63
+"""HDF5's own limits: axes of an array, bytes of a chunk, bytes of an array."""
 
 
 def check_name(name: object, parent: str, file: str) -> str:
@@ -73,8 +82,8 @@ def create_group(
     ------
     NodeExistsError, NodeNameError, ReadOnlyError, StructureFrozenError
     """
-    attrs = _common(NodeKind.GROUP, title)
-    attrs.update(encoded(metadata))
+    with _located(session, parent, name):
+        attrs = _common(NodeKind.GROUP, title) | encoded(metadata)
     with session.lock:
         _prepare(session, parent, name)
         group = GROUP(session, session.driver.create_group(parent.handle, name, attrs))
@@ -103,30 +112,33 @@ def create_fixed(
     DTypeError, ShapeError, UnsupportedError
         It cannot be held; nothing was created.
     """
-    values = None if data is None else _values(data, dtype)
-    if values is not None:
-        shape, logical = values.shape, values.dtype
-    elif shape is None or dtype is None:
-        raise ShapeError("an array without data needs a shape and a dtype", node=name)
-    else:
-        logical = np.dtype(dtype)
-    storage = Storage.of(logical)
-    _check(session, storage, NodeKind.CARRAY, compression)
-    stored = None if values is None else np.ascontiguousarray(storage.to_stored(values))
-    if stored is not None and stored.ndim != len(shape):
-        stored = stored.reshape(shape)  # ascontiguousarray turns scalars into one element
-    whole = bool(shape) and 0 not in shape
-    if chunks is None and whole and (compression or fill is not None or data is None):
-        chunks = block_chunks(shape, storage.stored.itemsize)
-    spec = ArraySpec(
-        NodeKind.CARRAY,
-        storage.stored,
-        shape,
-        chunks if whole else None,
-        compression if whole else Filters(),
-        _fill(storage, fill),
-    )
-    attrs = _array_attrs(session, spec, storage, title, metadata)
+    with _located(session, parent, name):
+        values = None if data is None else _values(data, dtype)
+        if values is None and (shape is None or dtype is None):
+            raise ShapeError("an array without data needs a shape and a dtype")
+        storage = Storage.of(_type(dtype) if values is None else values.dtype)
+        extent = _extent(shape if values is None else values.shape, storage)
+        if values is not None and shape is not None and _extent(shape, storage) != extent:
+            raise ShapeError("the data have another shape", expected=shape, found=extent)
+        _check(session, storage, NodeKind.CARRAY, compression)
+        stored = None
+        if values is not None:
+            stored = np.asarray(storage.to_stored(values), order="C")
+        # Scalars and empty arrays have no chunks, and so no filters.
+        whole = bool(extent) and 0 not in extent
+        if chunks is not None:
+            chunks = tuple(map(min, _chunks(chunks, extent, storage), extent))
+        elif compression or fill is not None or data is None:
+            chunks = block_chunks(extent, storage.stored.itemsize)
+        spec = ArraySpec(
+            NodeKind.CARRAY,
+            storage.stored,
+            extent,
+            chunks if whole else None,
+            compression if whole else Filters(),
+            _fill(storage, fill),
+        )
+        attrs = _array_attrs(session, spec, storage, title, metadata)
     with session.lock:
         _prepare(session, parent, name)
         handle = session.driver.create_array(parent.handle, name, spec, stored, attrs)
@@ -139,7 +151,7 @@ def create_growing(
     parent: GROUP,
     name: str,
     dtype: Any,
-    row_shape: tuple[int, ...],
+    row_shape: Any,
     *,
     title: str = "",
     compression: Filters = Filters(),  # noqa: B008 - frozen
@@ -154,26 +166,21 @@ def create_growing(
     DTypeError, ShapeError, UnsupportedError
         It cannot be held; nothing was created.
     """
-    storage = Storage.of(np.dtype(dtype))
-    _check(session, storage, NodeKind.EARRAY, compression)
-    if chunks is None:
-        chunks = stream_chunks(row_shape, storage.stored.itemsize)
-    elif len(chunks) != len(row_shape) + 1 or min(chunks) < 1:
-        raise ShapeError(
-            "the chunk shape does not fit the array",
-            node=name,
-            expected=f"{len(row_shape) + 1} positive numbers",
-            found=str(chunks),
+    with _located(session, parent, name):
+        storage = Storage.of(_type(dtype))
+        extent = (0, *_extent(row_shape, storage, grows=True))
+        _check(session, storage, NodeKind.EARRAY, compression)
+        if chunks is None:
+            chunks = stream_chunks(extent[1:], storage.stored.itemsize)
+        spec = ArraySpec(
+            NodeKind.EARRAY,
+            storage.stored,
+            extent,
+            _chunks(chunks, extent, storage),
+            compression,
+            _fill(storage, fill),
         )
-    spec = ArraySpec(
-        NodeKind.EARRAY,
-        storage.stored,
-        (0, *row_shape),
-        chunks,
-        compression,
-        _fill(storage, fill),
-    )
-    attrs = _array_attrs(session, spec, storage, title, metadata)
+        attrs = _array_attrs(session, spec, storage, title, metadata)
     with session.lock:
         _prepare(session, parent, name)
         handle = session.driver.create_array(parent.handle, name, spec, None, attrs)
@@ -198,18 +205,17 @@ def create_ragged(
         Rows of this type cannot be held; nothing was created.
     """
     text = isinstance(dtype, str) and dtype in {"string", "str"}
-    logical = np.dtype(np.uint8) if text else np.dtype(dtype)
-    storage = Storage.of(logical)
-    if logical.kind not in "biufc":
-        raise DTypeError(
-            "rows of variable length hold numbers",
-            node=name,
-            found=str(logical),
-            remedy="For text use dtype='string'.",
-        )
-    _check(session, storage, NodeKind.VLARRAY, Filters())
-    spec = ArraySpec(NodeKind.VLARRAY, storage.stored, (0,), chunks=(64,))
-    attrs = _array_attrs(session, spec, storage, title, metadata)
+    with _located(session, parent, name):
+        storage = Storage.of(np.dtype(np.uint8) if text else _type(dtype))
+        if storage.dtype.kind not in "biufc":
+            raise DTypeError(
+                "rows of variable length hold numbers",
+                found=storage.dtype,
+                remedy="For text use dtype='string'.",
+            )
+        _check(session, storage, NodeKind.VLARRAY, Filters())
+        spec = ArraySpec(NodeKind.VLARRAY, storage.stored, (0,), chunks=(64,))
+        attrs = _array_attrs(session, spec, storage, title, metadata)
     attrs["subdtype"] = "string" if text else ""
     with session.lock:
         _prepare(session, parent, name)
@@ -220,11 +226,18 @@ def create_ragged(
 
 def encoded(metadata: Mapping[str, Any] | None) -> dict[str, Stored]:
     """Encode attributes, under the names they are stored by."""
-    names = {"title": "TITLE"}
-    return {
-        names.get(key, key): codec.encode(names.get(key, key), value)
-        for key, value in (metadata or {}).items()
-    }
+    names = {stored_name(key): value for key, value in (metadata or {}).items()}
+    return {name: codec.encode(name, value) for name, value in names.items()}
+
+
+@contextlib.contextmanager
+def _located(session: Session, parent: GROUP, name: object) -> Iterator[None]:
+    """Say in an error about data which node of which file they were for."""
+    try:
+        yield
+    except DataError as exc:
+        exc.node, exc.file = f"{parent.path.rstrip('/')}/{name}", session.driver.location
+        raise
 
 
 def _prepare(session: Session, parent: GROUP, name: str) -> None:
@@ -243,18 +256,53 @@ def _prepare(session: Session, parent: GROUP, name: str) -> None:
 
 def _values(data: ArrayLike, dtype: Any) -> NDArray[Any]:
     if dtype is not None:
-        return conform(data, np.dtype(dtype))
-    try:
-        values = np.asarray(data)
-    except ValueError as exc:
-        raise ShapeError(
-            "the data are ragged",
-            found=str(exc),
-            remedy="Rows of different lengths go into a VLARRAY.",
-        ) from exc
+        return conform(data, _type(dtype))
+    values = plain_array(data)
     if values.dtype.kind == "O" and values.size and all(isinstance(v, str) for v in values.flat):
         return values.astype(np.str_)
-    return values.astype(values.dtype.newbyteorder("="), copy=False)
+    return values.astype(packed(values.dtype), copy=False)
+
+
+def _type(dtype: Any) -> np.dtype[Any]:
+    try:
+        if dtype is not None:  # which numpy takes for float64
+            found: np.dtype[Any] = np.dtype(dtype)
+            return found
+    except (TypeError, ValueError) as exc:
+        raise DTypeError("numpy knows no such type", found=repr(dtype)) from exc
+    raise DTypeError("an array needs a type", found="None")
+
+
+def _extent(shape: Any, storage: Storage, grows: bool = False) -> tuple[int, ...]:
+    """Return a shape as integers, or refuse one that HDF5 cannot hold."""
+    try:
+        given = (shape,) if hasattr(shape, "__index__") else tuple(shape)
+        extent = tuple(operator.index(n) for n in given)
+    except TypeError as exc:
+        raise ShapeError("a shape is a tuple of integers", found=repr(shape)) from exc
+    if min(extent, default=0) < 0:
+        raise ShapeError("an extent cannot be negative", found=extent)
+    if len(extent) + grows > _MOST_AXES:
+        raise ShapeError(
+            "too many axes", expected=f"at most {_MOST_AXES}", found=len(extent) + grows
+        )
+    if storage.stored.itemsize * math.prod(n for n in extent if n) >= _SIZE_LIMIT:
+        raise ShapeError("larger than any file", found=extent)
+    return extent
+
+
+def _chunks(chunks: Any, extent: tuple[int, ...], storage: Storage) -> tuple[int, ...]:
+    """Return a chunk shape as integers, or refuse one that does not fit the array."""
+    shape = _extent(chunks, storage)
+    if len(shape) != len(extent) or 0 in shape:
+        raise ShapeError(
+            "the chunk shape does not fit the array",
+            expected=f"{len(extent)} positive numbers",
+            found=shape,
+        )
+    if storage.stored.itemsize * math.prod(shape) >= _CHUNK_LIMIT:
+        raise ShapeError("a chunk must be smaller than 4 GiB", found=shape)
+    return shape
 
 
 def _check(session: Session, storage: Storage, kind: NodeKind, compression: Filters) -> None:

@@ -14,7 +14,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from h5backends.policy import FlushPolicy
 from h5backends.storage import Storage
 from h5backends.types import Capability, Handle, Stored
 
-__all__ = ["Session"]
+__all__ = ["Session", "both_locked"]
 
 _log = logging.getLogger(__name__)
 
@@ -467,19 +467,41 @@ def _close_all() -> None:
             _log.exception("%s: rows were lost at exit", session.driver.location)
 
 
+@contextlib.contextmanager
+def both_locked(first: Session, second: Session) -> Iterator[None]:
+    """Hold the locks of two sessions, which may be one.
+
+    Always in the same order, so that two threads that copy in opposite directions, or one that
+    copies and one that forks, do not wait for each other for ever.
+    """
+    with contextlib.ExitStack() as stack:
+        for session in _in_order([first, second]):
+            stack.enter_context(session.lock)
+        yield
+
+
+def _in_order(sessions: Iterable[Session]) -> list[Session]:
+    return sorted(sessions, key=lambda session: id(session.lock))
+
+
+_forking: list[Session] = []
+"""The sessions whose locks are held for a fork; others may be opened meanwhile."""
+
+
 def _before_fork() -> None:
-    for session in list(_sessions):
+    for session in _in_order(list(_sessions)):
         session.lock.acquire()
+        _forking.append(session)
 
 
 def _after_fork_in_parent() -> None:
-    for session in list(_sessions):
-        session.lock.release()
+    while _forking:
+        _forking.pop().lock.release()
 
 
 def _after_fork_in_child() -> None:
-    for session in list(_sessions):
-        session.abandon()
+    while _forking:
+        _forking.pop().abandon()
 
 
 if hasattr(os, "register_at_fork"):  # Windows has no fork, and needs none of this

@@ -60,9 +60,9 @@ def hsds() -> Iterator[Any]:
     """A real HSDS on a local socket, for the whole run."""
     if sys.platform == "win32":
         pytest.skip("HSDS is reached through a Unix socket here, which Windows lacks")
-    from tests.hsds import HSDS
+    from tests.hsds import HSDS, QUICK
 
-    with HSDS() as server:
+    with HSDS(settings=QUICK) as server:
         yield server
 
 

@@ -65,6 +65,7 @@ class H5pyDriver(Driver):
         self._file = file
         self._location = location
         self._mode = mode
+        self._moved = False
         self.lock = threading.RLock()
 
     # -- the file -------------------------------------------------------------------------------
@@ -165,11 +166,17 @@ class H5pyDriver(Driver):
     def path(self, handle: _Handle) -> str:
         with self._translate():
             name: str | None = handle.name
-        if name is None:
+            # HDF5 forgets the name of a removed node, but not those of the nodes below it, which
+            # also keep the old ones when it moves.
+            gone = name is None or (self._moved and not self._leads_to(name, handle))
+        if name is None or gone:
             if not self.is_open:
                 raise self.translated(ValueError("closed"))
-            raise self._missing("a node that was removed")
+            raise self._missing(name or "a node that was removed")
         return name
+
+    def _leads_to(self, path: str, handle: _Handle) -> bool:
+        return path in self._file and self.identity(self._file[path]) == self.identity(handle)
 
     def identity(self, handle: _Handle) -> Any:
         try:
@@ -235,12 +242,15 @@ class H5pyDriver(Driver):
         return group
 
     def remove(self, handle: _Handle) -> None:
-        with self._translate():
-            del self._file[handle.name]
+        path = self.path(handle)
+        with self._translate(path):
+            del self._file[path]
+        self._moved = True
 
     def move(self, handle: _Handle, parent: h5py.Group, name: str) -> _Handle:
         with self._translate():
-            parent.move(handle.name, name)
+            parent.move(self.path(handle), name)
+            self._moved = True
             return parent[name]
 
     def _checked(self, handle: Any, path: str) -> _Handle:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from h5backends import creation, filters
@@ -71,6 +70,7 @@ class MakingFacade(TreeFacade):
         kind = group_type.name if isinstance(group_type, Enum) else str(group_type)
         session = parent.session
         with session.lock:
+            creation.check_name(group_name, parent.path, session.driver.location)
             for name in (group_name, group_name[:1].upper() + group_name[1:]):
                 if name in parent:
                     return self._group(f"{parent.path.rstrip('/')}/{name}")
@@ -162,7 +162,7 @@ class MakingFacade(TreeFacade):
             title=str(title),
             compression=self.compression,
             shape=shape,
-            dtype=None if dtype is None else np.dtype(dtype),
+            dtype=dtype,
             chunks=chunks,
             fill=fill_value,
             metadata=metadata,
@@ -206,8 +206,8 @@ class MakingFacade(TreeFacade):
             parent.session,
             parent,
             name,
-            np.dtype(dtype),
-            tuple(int(n) for n in data_shape or ()),
+            dtype,
+            () if data_shape is None else data_shape,
             title=str(title),
             compression=self.compression,
             chunks=chunks,

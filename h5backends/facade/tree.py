@@ -216,7 +216,8 @@ class TreeFacade(FileFacade):
         """
         original = node if isinstance(node, Node) else self.get_node(node)
         group = self._group(where)
-        return copying.copy_node(original, group, name or original.name, progress)
+        name = original.name if name is None else name
+        return copying.copy_node(original, group, name, progress)
 
     def _refuse_root(self, path: str, what: str) -> None:
         if path == "/":
@@ -268,4 +269,8 @@ def _normalise(path: str, file: str) -> str:
     parts = [part for part in path.split("/") if part]
     if any(part in {".", ".."} for part in parts):
         raise NodeNameError("a path cannot contain '.' or '..'", file=file, node=path)
+    try:
+        path.encode()
+    except UnicodeEncodeError as exc:
+        raise NodeNotFoundError("there is no such node", file=file, node=ascii(path)) from exc
     return "/" + "/".join(parts)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from h5backends.buffer import RowBuffer
 from h5backends.conform import conform
 from h5backends.drivers.base import SupportsRefresh
-from h5backends.errors import DataError, SelectionError, ShapeError
+from h5backends.errors import DataError, NodeKindError, SelectionError, ShapeError
 from h5backends.nodes.base import Node, shown
 from h5backends.selection import Selection, select
 from h5backends.types import Box, Capability, Filters, Handle
@@ -102,7 +102,29 @@ class CARRAY(Node):
         -------
         ndarray, shape :attr:`shape`, :attr:`dtype`
         """
-        return np.asarray(self[...])
+        return np.asarray(self[...], self.dtype)
+
+    def append(self, data: ArrayLike, expand: bool = True) -> None:
+        """Refuse: an array of fixed extent cannot grow.
+
+        Parameters
+        ----------
+        data, expand : object
+            As of :meth:`EARRAY.append`.
+
+        Raises
+        ------
+        NodeKindError
+            Always.
+        """
+        raise NodeKindError(
+            "an array of fixed extent cannot grow",
+            file=self._session.driver.location,
+            node=self.path,
+            expected="an EARRAY",
+            found=type(self).__name__,
+            remedy="Make it with create_earray, or overwrite a part of it: array[...] = data.",
+        )
 
     def __getitem__(self, item: Any) -> Any:
         session = self._session

@@ -71,8 +71,10 @@ class Node:
     @property
     def path(self) -> str:
         """Absolute path in the file."""
-        with self._session.lock:
-            return self._session.driver.path(self._handle)
+        session = self._session
+        with session.lock:
+            session.require_alive()
+            return session.driver.path(self._handle)
 
     @property
     def name(self) -> str:
@@ -114,8 +116,10 @@ class Node:
         return hash((id(self._session), self._identity()))
 
     def _identity(self) -> Any:
-        with self._session.lock:
-            return self._session.driver.identity(self._handle)
+        session = self._session
+        with session.lock:
+            session.require_alive()
+            return session.driver.identity(self._handle)
 
     def __str__(self) -> str:
         return f"{self.path} ({type(self).__name__}) {self.title!r}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from h5backends import codec
 from h5backends.errors import NodeNotFoundError
@@ -47,9 +47,15 @@ class GROUP(Node):
         NodeNotFoundError
             There is none of this name.
         """
-        with self._session.lock:
-            self._session.require_alive()
-            return make_node(self._session, self._session.driver.child(self._handle, name))
+        session = self._session
+        with session.lock:
+            session.require_alive()
+            if not _is_name(name):  # which some libraries would take for a path
+                path = f"{self.path.rstrip('/')}/{name}"
+                raise NodeNotFoundError(
+                    "there is no such node", file=session.driver.location, node=path
+                )
+            return make_node(session, session.driver.child(self._handle, name))
 
     def walk_arrays(self) -> Iterator[tuple[str, Node]]:
         """Iterate over the arrays at any depth below this group.
@@ -79,7 +85,7 @@ class GROUP(Node):
 
     def __getitem__(self, name: str) -> Node:
         node: Node = self
-        for part in name.strip("/").split("/"):
+        for part in name.strip("/").split("/") if isinstance(name, str) else [name]:
             if not isinstance(node, GROUP):
                 raise NodeNotFoundError(
                     "there is no such node", file=self._session.driver.location, node=name
@@ -88,9 +94,18 @@ class GROUP(Node):
         return node
 
     def __contains__(self, name: object) -> bool:
-        with self._session.lock:
-            self._session.require_alive()
-            return isinstance(name, str) and self._session.driver.has_child(self._handle, name)
+        session = self._session
+        with session.lock:
+            session.require_alive()
+            if _is_name(name):
+                return session.driver.has_child(self._handle, name)
+            if not isinstance(name, str) or "/" not in name:
+                return False
+            group, _, rest = name.partition("/")
+            if group not in self or not rest:
+                return False
+            child = self.get_child(group)
+            return isinstance(child, GROUP) and rest in child
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.children_name())
@@ -107,6 +122,16 @@ class GROUP(Node):
             return f"{self}\n  children := [{found}]"
 
         return shown(self, children)
+
+
+def _is_name(name: object) -> TypeGuard[str]:
+    if not isinstance(name, str) or name in {"", ".", ".."} or "/" in name or "\0" in name:
+        return False
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 _CLASSES: dict[NodeKind, type[Node]] = {

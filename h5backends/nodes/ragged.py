@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from h5backends import pickled_text
 from h5backends.buffer import RaggedBuffer
-from h5backends.errors import DTypeError, NodeError, ShapeError
+from h5backends.errors import DTypeError, NodeKindError, ShapeError
 from h5backends.nodes.array import EARRAY
 
 __all__ = ["VLARRAY", "StringARRAY"]
@@ -65,18 +65,16 @@ class VLARRAY(EARRAY):
         with session.lock:
             session.settle(self._handle)
             length = session.driver.shape(self._handle)[0]
-            if isinstance(item, tuple) and len(item) == 1:
-                item = item[0]
+            if isinstance(item, tuple) and len(item) < 2:
+                item = item[0] if item else ...
             if item is ...:
                 item = slice(None)
             if not isinstance(item, slice):
-                chosen = self._select(item)
-                if isinstance(item, (int, np.integer)):
-                    start = chosen.boxes[0][0].start
-                    return self._decode(
-                        session.driver.read_ragged(self._handle, start, start + 1)
-                    )[0]
+                self._select(item)
                 picks = np.arange(length)[item]
+                if not np.ndim(picks):
+                    rows = session.driver.read_ragged(self._handle, int(picks), int(picks) + 1)
+                    return self._decode(rows)[0]
                 return [self[int(index)] for index in picks]
             wanted = range(*item.indices(length))
             if not wanted:
@@ -86,7 +84,7 @@ class VLARRAY(EARRAY):
             return [rows[index - low] for index in wanted]
 
     def __setitem__(self, key: Any, value: ArrayLike) -> None:
-        raise NodeError(
+        raise NodeKindError(
             "rows of variable length cannot be overwritten, only appended",
             file=self._session.driver.location,
             node=self.path,

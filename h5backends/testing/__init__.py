@@ -1,8 +1,8 @@
 """The conformance suite: what any driver, ours or a stranger's, has to pass.
 
-It needs pytest and hypothesis (``pip install 'h5backends[test]'``) and is imported by tests only.
-A driver is tested by subclassing :class:`DriverConformance`, with an *oracle* that reads the closed
-file around the driver::
+It needs pytest and hypothesis (``pip install 'h5backends[test]'``); only tests import it. A driver
+is tested by subclassing :class:`DriverConformance`, with an *oracle* that reads the closed file
+around the driver::
 
     class TestMyDriver(DriverConformance):
         driver = "mine"
@@ -24,6 +24,9 @@ pytest.register_assert_rewrite(
             "driver_attributes",
             "driver_files",
             "driver_tree",
+            "facade_bad_input",
+            "facade_nodes",
+            "facade_values",
             "suite",
         )
     )
@@ -34,10 +37,21 @@ from h5backends.testing.driver_arrays import ArrayConformance  # noqa: E402
 from h5backends.testing.driver_attributes import AttributeConformance  # noqa: E402
 from h5backends.testing.driver_files import FileConformance  # noqa: E402
 from h5backends.testing.driver_tree import TreeConformance  # noqa: E402
+from h5backends.testing.facade_bad_input import BadInputConformance  # noqa: E402
+from h5backends.testing.facade_nodes import NodeConformance  # noqa: E402
+from h5backends.testing.facade_values import ValueConformance  # noqa: E402
 from h5backends.testing.suite import Oracle, Seen  # noqa: E402
 
 __all__ = ["DriverConformance", "Oracle", "Seen", "difference", "same"]
 
 
-class DriverConformance(FileConformance, TreeConformance, AttributeConformance, ArrayConformance):
+class DriverConformance(
+    FileConformance,
+    TreeConformance,
+    AttributeConformance,
+    ArrayConformance,
+    NodeConformance,
+    ValueConformance,
+    BadInputConformance,
+):
     """Everything that a driver has to pass, alone and under the facade."""

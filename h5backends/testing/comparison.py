@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,7 +53,11 @@ def difference(left: Any, right: Any, where: str = "value") -> str | None:
         return next((text for text in found if text), None)
     if isinstance(left, (np.ndarray, np.generic, float, complex)):
         return _arrays(np.asarray(left), np.asarray(right), where)
-    return None if left == right else f"{where}: {left!r} is not {right!r}"
+    return None if left == right else f"{where}: {_shown(left)} is not {_shown(right)}"
+
+
+def _shown(value: Any) -> str:
+    return f"{reprlib.repr(value)} ({type(value).__name__})"
 
 
 def _arrays(left: NDArray[Any], right: NDArray[Any], where: str) -> str | None:

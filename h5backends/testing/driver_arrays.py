@@ -22,7 +22,7 @@ from h5backends.testing.suite import (
     node_attrs,
     require_dtype,
 )
-from h5backends.testing.values import STORED_DTYPES, sample
+from h5backends.testing.values import NUMBERS, STORED_DTYPES, sample
 from h5backends.types import ArraySpec, Box, Capability, Filters, NodeKind
 
 __all__ = ["ArrayConformance"]
@@ -37,6 +37,7 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "empty image": (3, 0),
 }
 _CODECS = ["gzip", "lzf", "blosc", "lz4", "bitshuffle", "zstd", "blosc2"]
+_SHUFFLE_THEMSELVES = {"blosc", "blosc2", "bitshuffle"}
 _BOXES: list[Box] = [
     (slice(0, 7, 1), slice(0, 5, 1)),
     (slice(2, 5, 1), slice(1, 4, 1)),
@@ -53,28 +54,30 @@ class ArrayConformance(Suite):
 
     # -- fixed ----------------------------------------------------------------------------------
     @pytest.mark.parametrize("name", STORED_DTYPES)
-    def test_fixed(
-        self, open_driver: OpenDriver, oracle: Oracle, location: str, name: str
+    @pytest.mark.parametrize("shape", _SHAPES.values(), ids=_SHAPES.keys())
+    def test_array_fixed(
+        self,
+        open_driver: OpenDriver,
+        oracle: Oracle,
+        location: str,
+        name: str,
+        shape: tuple[int, ...],
     ) -> None:
         dtype = STORED_DTYPES[name]
         driver = open_driver()
-        arrays = {label: sample(dtype, shape) for label, shape in _SHAPES.items()}
-        for label, data in arrays.items():
-            handle = make_fixed(driver, label, data)
-            assert driver.shape(handle) == data.shape
-            assert driver.spec(handle).dtype == dtype
-            check(driver.read(handle, full(data.shape)), data, label)
+        data = sample(dtype, shape)
+        handle = make_fixed(driver, "array", data)
+        assert driver.shape(handle) == data.shape
+        assert driver.spec(handle).dtype == dtype
+        check(driver.read(handle, full(data.shape)), data)
         driver.close()
-        seen = oracle(location)
-        for label, data in arrays.items():
-            check(seen[f"/{label}"].values, data, f"{label} in the file")
+        check(oracle(location)["/array"].values, data, "in the file")
         driver = open_driver("r")
-        for label, data in arrays.items():
-            check(driver.read(driver.get(f"/{label}"), full(data.shape)), data, label)
+        check(driver.read(driver.get("/array"), full(data.shape)), data, "after opening again")
 
     @pytest.mark.parametrize("chunks", [None, (3, 2)], ids=["contiguous", "chunked"])
     @pytest.mark.parametrize("box", _BOXES, ids=repr)
-    def test_boxes(
+    def test_array_boxes(
         self,
         open_driver: OpenDriver,
         oracle: Oracle,
@@ -92,8 +95,8 @@ class ArrayConformance(Suite):
         driver.close()
         check(oracle(location)["/array"].values, data)
 
-    @pytest.mark.parametrize("name", ["?", "c16", "S7", "compound", "f2"])
-    def test_boxes_of_other_types(self, open_driver: OpenDriver, name: str) -> None:
+    @pytest.mark.parametrize("name", ["bool", "c16", "S7", "compound", "f2"])
+    def test_array_boxes_of_other_types(self, open_driver: OpenDriver, name: str) -> None:
         driver = open_driver()
         data = sample(STORED_DTYPES[name], (7, 5))
         handle = make_fixed(driver, "array", data)
@@ -104,8 +107,8 @@ class ArrayConformance(Suite):
             driver.write(handle, box, part)
             check(driver.read(handle, full(data.shape)), data, f"after writing box {index}")
 
-    @pytest.mark.parametrize("name", ["f8", "compound", "?"])
-    def test_scalar_is_overwritten(self, open_driver: OpenDriver, name: str) -> None:
+    @pytest.mark.parametrize("name", ["f8", "compound", "bool"])
+    def test_array_scalar_is_overwritten(self, open_driver: OpenDriver, name: str) -> None:
         driver = open_driver()
         handle = make_fixed(driver, "array", sample(STORED_DTYPES[name], ()))
         value = sample(STORED_DTYPES[name], (), seed=5)
@@ -113,7 +116,7 @@ class ArrayConformance(Suite):
         check(np.asarray(driver.read(handle, ())), value)
 
     @pytest.mark.parametrize("fill", [None, 7.5])
-    def test_without_data_it_is_filled(
+    def test_array_without_data_it_is_filled(
         self, open_driver: OpenDriver, oracle: Oracle, location: str, fill: float | None
     ) -> None:
         driver = open_driver()
@@ -128,7 +131,7 @@ class ArrayConformance(Suite):
         driver.close()
         check(oracle(location)["/array"].values, expected)
 
-    def test_the_caller_keeps_the_memory(self, open_driver: OpenDriver) -> None:
+    def test_array_the_caller_keeps_the_memory(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         data = np.arange(4.0)
         handle = make_fixed(driver, "array", data)
@@ -159,7 +162,7 @@ class ArrayConformance(Suite):
         ],
         ids=lambda spec: f"{spec.kind.name}-{spec.shape}-{spec.filters.codec}",
     )
-    def test_described_as_created(self, open_driver: OpenDriver, spec: ArraySpec) -> None:
+    def test_array_described_as_created(self, open_driver: OpenDriver, spec: ArraySpec) -> None:
         driver = open_driver()
         missing = _needed(spec.filters) - type(driver).codecs()
         if missing:
@@ -176,7 +179,7 @@ class ArrayConformance(Suite):
 
     @pytest.mark.parametrize("codec", _CODECS)
     @pytest.mark.parametrize("extra", ["", "shuffle", "fletcher32"])
-    def test_compression(
+    def test_array_compression(
         self, open_driver: OpenDriver, oracle: Oracle, location: str, codec: str, extra: str
     ) -> None:
         driver = open_driver()
@@ -188,29 +191,30 @@ class ArrayConformance(Suite):
             pytest.skip(f"{driver.name} says it has no {', '.join(sorted(missing))} here")
         data = (np.arange(4000) % 17).astype("u2").reshape(40, 100)
         fixed = make_fixed(driver, "fixed", data, chunks=(10, 100), filters=filters)
-        growing = make_growing(driver, "growing", data.dtype, (100,), 16, filters)
+        growing = make_growing(
+            driver, "growing", data.dtype, (100,), chunk_rows=16, filters=filters
+        )
         driver.appender(growing).append(0, data[:21])
         driver.appender(growing).append(21, np.ascontiguousarray(data[21:]))
         for handle in (fixed, growing):
             found = driver.spec(handle).filters
-            assert (found.codec, found.shuffle, found.fletcher32) == (
-                codec,
-                filters.shuffle,
-                filters.fletcher32,
-            )
+            assert found.codec == codec
+            assert found.fletcher32 == filters.fletcher32
+            if codec not in _SHUFFLE_THEMSELVES:
+                assert found.shuffle == filters.shuffle
             check(driver.read(handle, full(data.shape)), data)
         driver.close()
         seen = oracle(location)
         check(seen["/fixed"].values, data, "in the file")
         check(seen["/growing"].values, data, "in the file")
 
-    def test_codecs_are_of_the_common_vocabulary(self) -> None:
+    def test_array_codecs_are_of_the_common_vocabulary(self) -> None:
         codecs = registry.load(self.driver).codecs()
         assert codecs <= {*_CODECS, "shuffle", "fletcher32"}
 
     # -- growing --------------------------------------------------------------------------------
     @pytest.mark.parametrize("name", STORED_DTYPES)
-    def test_growing(
+    def test_array_growing(
         self, open_driver: OpenDriver, oracle: Oracle, location: str, name: str
     ) -> None:
         dtype = STORED_DTYPES[name]
@@ -232,7 +236,7 @@ class ArrayConformance(Suite):
         check(driver.read(driver.get("/array"), full((122,))), np.concatenate([data, data]))
 
     @pytest.mark.parametrize("row_shape", [(3,), (1,), (2, 3), (64, 64), (0,)], ids=repr)
-    def test_growing_by_rows(
+    def test_array_growing_by_rows(
         self, open_driver: OpenDriver, oracle: Oracle, location: str, row_shape: tuple[int, ...]
     ) -> None:
         driver = open_driver()
@@ -246,7 +250,7 @@ class ArrayConformance(Suite):
         driver.close()
         check(oracle(location)["/array"].values, data)
 
-    def test_the_buffer_may_be_used_again(self, open_driver: OpenDriver) -> None:
+    def test_array_the_buffer_may_be_used_again(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         handle = make_growing(driver, "array", np.dtype("f8"))
         appender = driver.appender(handle)
@@ -256,7 +260,7 @@ class ArrayConformance(Suite):
             appender.append(8 * block, rows)
         check(driver.read(handle, full((32,))), np.repeat(np.arange(4.0), 8))
 
-    def test_appending_again_from_the_same_start(
+    def test_array_appending_again_from_the_same_start(
         self, open_driver: OpenDriver, oracle: Oracle, location: str
     ) -> None:
         """As after a write that failed half way."""
@@ -272,7 +276,7 @@ class ArrayConformance(Suite):
         check(oracle(location)["/array"].values, np.arange(25.0))
 
     @pytest.mark.parametrize("fill", [None, -1.0])
-    def test_resize(
+    def test_array_resize(
         self, open_driver: OpenDriver, oracle: Oracle, location: str, fill: float | None
     ) -> None:
         driver = open_driver()
@@ -292,7 +296,7 @@ class ArrayConformance(Suite):
         driver.resize(driver.get("/array"), 0)
         assert driver.shape(driver.get("/array")) == (0, 2)
 
-    def test_growing_arrays_are_overwritten_inside(
+    def test_array_growing_arrays_are_overwritten_inside(
         self, open_driver: OpenDriver, oracle: Oracle, location: str
     ) -> None:
         driver = open_driver()
@@ -305,7 +309,7 @@ class ArrayConformance(Suite):
         driver.close()
         check(oracle(location)["/array"].values, expected)
 
-    def test_two_arrays_at_once(self, open_driver: OpenDriver) -> None:
+    def test_array_two_arrays_at_once(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         handles = [make_growing(driver, name, np.dtype("i8")) for name in "ab"]
         appenders = [driver.appender(handle) for handle in handles]
@@ -315,7 +319,7 @@ class ArrayConformance(Suite):
         check(driver.read(handles[0], full((30,))), np.arange(30))
         check(driver.read(handles[1], full((30,))), -np.arange(30))
 
-    def test_refresh_keeps_what_is_there(self, open_driver: OpenDriver) -> None:
+    def test_array_refresh_keeps_what_is_there(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         if Capability.REFRESH not in driver.capabilities:
             pytest.skip(f"{driver.name} says it cannot refresh an array")
@@ -326,7 +330,9 @@ class ArrayConformance(Suite):
         assert driver.shape(handle) == (5,)
         check(driver.read(handle, full((5,))), np.arange(5.0))
 
-    def test_direct_chunks(self, open_driver: OpenDriver, oracle: Oracle, location: str) -> None:
+    def test_array_direct_chunks(
+        self, open_driver: OpenDriver, oracle: Oracle, location: str
+    ) -> None:
         driver = open_driver()
         if Capability.DIRECT_CHUNK not in driver.capabilities:
             pytest.skip(f"{driver.name} says it cannot write chunks directly")
@@ -343,8 +349,8 @@ class ArrayConformance(Suite):
         check(oracle(location)["/array"].values, data)
 
     # -- ragged ---------------------------------------------------------------------------------
-    @pytest.mark.parametrize("name", "? i1 u1 i2 u2 i4 u4 i8 u8 f2 f4 f8 c8 c16".split())
-    def test_ragged(
+    @pytest.mark.parametrize("name", NUMBERS)
+    def test_array_ragged(
         self, open_driver: OpenDriver, oracle: Oracle, location: str, name: str
     ) -> None:
         dtype = np.dtype(name)
@@ -365,7 +371,7 @@ class ArrayConformance(Suite):
         driver.append_ragged(driver.get("/array"), rows[:2])
         check(driver.read_ragged(driver.get("/array"), 5, 9), [*rows[5:], *rows[:2]])
 
-    def test_ragged_rows_of_one_length(self, open_driver: OpenDriver) -> None:
+    def test_array_ragged_rows_of_one_length(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         handle = make_ragged(driver, "array", np.dtype("f8"))
         rows = [np.arange(3.0), np.arange(3.0) + 1, np.arange(3.0) + 2]
@@ -373,7 +379,7 @@ class ArrayConformance(Suite):
         driver.append_ragged(handle, [np.ones(1)])
         check(driver.read_ragged(handle, 0, 4), [*rows, np.ones(1)])
 
-    def test_ragged_without_rows(
+    def test_array_ragged_without_rows(
         self, open_driver: OpenDriver, oracle: Oracle, location: str
     ) -> None:
         driver = open_driver()

@@ -27,7 +27,7 @@ class AttributeConformance(Suite):
     """A driver as a holder of attributes."""
 
     @pytest.mark.parametrize("name", STORED_ATTRIBUTES)
-    def test_values(
+    def test_attribute_values(
         self, open_driver: OpenDriver, oracle: Oracle, location: str, name: str
     ) -> None:
         value = STORED_ATTRIBUTES[name]
@@ -41,7 +41,7 @@ class AttributeConformance(Suite):
         driver = open_driver("r")
         check(driver.read_attr(driver.get("/group"), name), value, "after opening again")
 
-    def test_all_at_once(self, open_driver: OpenDriver) -> None:
+    def test_attribute_all_at_once(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         group = make_group(driver, driver.root(), "group")
         driver.write_attrs(group, STORED_ATTRIBUTES)
@@ -54,7 +54,7 @@ class AttributeConformance(Suite):
             driver.close()
             driver = open_driver("r")
 
-    def test_given_at_creation(self, open_driver: OpenDriver) -> None:
+    def test_attribute_given_at_creation(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         attrs: dict[str, Stored] = {
             "TITLE": "a title",
@@ -67,7 +67,7 @@ class AttributeConformance(Suite):
         check({name: found[name] for name in attrs}, attrs)
 
     @pytest.mark.parametrize("place", ["root", "group", "fixed", "growing"])
-    def test_on_every_kind_of_node(
+    def test_attribute_on_every_kind_of_node(
         self, open_driver: OpenDriver, oracle: Oracle, location: str, place: str
     ) -> None:
         driver = open_driver()
@@ -102,7 +102,7 @@ class AttributeConformance(Suite):
         ],
         ids=lambda value: f"{type(value).__name__}-{np.size(value)}",
     )
-    def test_replaced(
+    def test_attribute_replaced(
         self, open_driver: OpenDriver, oracle: Oracle, location: str, old: Any, new: Any
     ) -> None:
         driver = open_driver()
@@ -117,7 +117,9 @@ class AttributeConformance(Suite):
         driver.close()
         check(oracle(location)["/group"].attrs["a"], new, "in the file")
 
-    def test_deleted(self, open_driver: OpenDriver, oracle: Oracle, location: str) -> None:
+    def test_attribute_deleted(
+        self, open_driver: OpenDriver, oracle: Oracle, location: str
+    ) -> None:
         driver = open_driver()
         group = make_group(driver, driver.root(), "group")
         driver.write_attrs(group, {"a": "1", "b": np.int64(2), "long": "x" * 100_000})
@@ -134,7 +136,7 @@ class AttributeConformance(Suite):
         assert "b" in found
         assert not {"a", "long"} & set(found)
 
-    def test_missing(self, open_driver: OpenDriver) -> None:
+    def test_attribute_missing(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         group = make_group(driver, driver.root(), "group")
         with pytest.raises(KeyError):
@@ -145,7 +147,7 @@ class AttributeConformance(Suite):
     @pytest.mark.parametrize(
         "name", ["a", "with space", "gr\u00f6\u00dfe", "a.b/c", "50%&?#", "1", "x" * 200, "_v_x"]
     )
-    def test_names(
+    def test_attribute_names(
         self, open_driver: OpenDriver, oracle: Oracle, location: str, name: str
     ) -> None:
         driver = open_driver()
@@ -156,7 +158,7 @@ class AttributeConformance(Suite):
         driver.close()
         assert oracle(location)["/group"].attrs[name] == "value"
 
-    def test_the_caller_keeps_the_memory(self, open_driver: OpenDriver) -> None:
+    def test_attribute_the_caller_keeps_the_memory(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         group = make_group(driver, driver.root(), "group")
         value = np.arange(3)

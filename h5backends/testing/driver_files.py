@@ -43,30 +43,30 @@ _PROTOCOLS = {
 class FileConformance(Suite):
     """A driver as a file."""
 
-    def test_registered_under_its_name(self) -> None:
+    def test_file_registered_under_its_name(self) -> None:
         kind = registry.load(self.driver)
         assert issubclass(kind, Driver)
         assert kind.name == self.driver
 
     @pytest.mark.parametrize("capability", _PROTOCOLS, ids=lambda capability: capability.name)
-    def test_capabilities_and_methods_agree(
+    def test_file_capabilities_and_methods_agree(
         self, open_driver: OpenDriver, capability: Capability
     ) -> None:
         driver = open_driver()
         has = isinstance(driver, _PROTOCOLS[capability])
         assert has == (capability in driver.capabilities)
 
-    def test_local_or_remote_but_not_both(self) -> None:
+    def test_file_local_or_remote_but_not_both(self) -> None:
         capabilities = registry.load(self.driver).capabilities
         assert not (Capability.LOCAL in capabilities and Capability.REMOTE in capabilities)
 
-    def test_normalise_is_done_once(self, location: str) -> None:
+    def test_file_normalise_is_done_once(self, location: str) -> None:
         kind = registry.load(self.driver)
         once = kind.normalise(location)
         assert kind.normalise(once) == once
 
     @pytest.mark.parametrize("mode", ["r", "r+"])
-    def test_missing_file(
+    def test_file_missing_file(
         self, open_driver: OpenDriver, location: str, options: dict[str, Any], mode: Mode
     ) -> None:
         error = refusal(FileMissingError, lambda: open_driver(mode))
@@ -75,7 +75,7 @@ class FileConformance(Suite):
         assert not kind.exists(kind.normalise(location), OpenOptions(extra=options))
 
     @pytest.mark.parametrize("mode", ["a", "w", "x"])
-    def test_create(
+    def test_file_create(
         self, open_driver: OpenDriver, location: str, options: dict[str, Any], mode: Mode
     ) -> None:
         kind = registry.load(self.driver)
@@ -91,7 +91,7 @@ class FileConformance(Suite):
         assert kind.exists(place, OpenOptions(extra=options))
 
     @pytest.mark.parametrize("mode", MODES)
-    def test_open_what_is_there(self, open_driver: OpenDriver, mode: Mode) -> None:
+    def test_file_open_what_is_there(self, open_driver: OpenDriver, mode: Mode) -> None:
         driver = open_driver("a")
         make_group(driver, driver.root(), "kept")
         driver.close()
@@ -103,7 +103,7 @@ class FileConformance(Suite):
         assert driver.child_names(driver.root()) == expected
 
     @pytest.mark.parametrize("mode", ["r+", "a"])
-    def test_add_to_what_is_there(
+    def test_file_add_to_what_is_there(
         self, open_driver: OpenDriver, oracle: Oracle, location: str, mode: Mode
     ) -> None:
         driver = open_driver("w")
@@ -114,13 +114,13 @@ class FileConformance(Suite):
         driver.close()
         assert {"/", "/old", "/new"} == set(oracle(location))
 
-    def test_close_twice(self, open_driver: OpenDriver) -> None:
+    def test_file_close_twice(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         driver.close()
         assert not driver.is_open
         driver.close()
 
-    def test_closed(self, open_driver: OpenDriver) -> None:
+    def test_file_closed(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         root = driver.root()
         group = make_group(driver, root, "group")
@@ -156,7 +156,7 @@ class FileConformance(Suite):
         ):
             refusal(FileClosedError, action)
 
-    def test_flush_keeps_everything_usable(
+    def test_file_flush_keeps_everything_usable(
         self, open_driver: OpenDriver, oracle: Oracle, location: str
     ) -> None:
         driver = open_driver()
@@ -171,7 +171,7 @@ class FileConformance(Suite):
         driver.close()
         check(oracle(location)["/array"].values, np.arange(6.0))
 
-    def test_lock_can_be_taken_twice(self, open_driver: OpenDriver) -> None:
+    def test_file_lock_can_be_taken_twice(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         with driver.lock, driver.lock:
             assert driver.root() is not None

@@ -27,13 +27,13 @@ __all__ = ["TreeConformance"]
 class TreeConformance(Suite):
     """A driver as a tree."""
 
-    def test_root(self, open_driver: OpenDriver) -> None:
+    def test_tree_root(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         assert driver.path(driver.root()) == "/"
         assert driver.kind(driver.root()) is NodeKind.GROUP
         assert driver.identity(driver.get("/")) == driver.identity(driver.root())
 
-    def test_kinds(self, open_driver: OpenDriver, oracle: Oracle, location: str) -> None:
+    def test_tree_kinds(self, open_driver: OpenDriver, oracle: Oracle, location: str) -> None:
         driver = open_driver()
         make_group(driver, driver.root(), "group")
         make_fixed(driver, "fixed", np.arange(3))
@@ -59,7 +59,7 @@ class TreeConformance(Suite):
             path.strip("/"): node.kind for path, node in seen.items() if path != "/"
         } == expected
 
-    def test_children_are_sorted(self, open_driver: OpenDriver) -> None:
+    def test_tree_children_are_sorted(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         names = ["b", "a", "C", "_", "z1", "z10", "z2", "\u00e4"]
         for name in names:
@@ -67,7 +67,7 @@ class TreeConformance(Suite):
         assert driver.child_names(driver.root()) == sorted(names)
         assert [name for name, _, _ in driver.scan(driver.root())] == sorted(names)
 
-    def test_scan_gives_the_nodes_themselves(self, open_driver: OpenDriver) -> None:
+    def test_tree_scan_gives_the_nodes_themselves(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         group = make_group(driver, driver.root(), "group")
         for name in ("a", "b"):
@@ -76,14 +76,14 @@ class TreeConformance(Suite):
             assert driver.path(handle) == f"/group/{name}"
             assert driver.identity(handle) == driver.identity(driver.child(group, name))
 
-    def test_empty_group(self, open_driver: OpenDriver) -> None:
+    def test_tree_empty_group(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         group = make_group(driver, driver.root(), "group")
         assert driver.child_names(group) == []
         assert list(driver.scan(group)) == []
 
     @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name[:12]))
-    def test_names(
+    def test_tree_names(
         self, open_driver: OpenDriver, oracle: Oracle, location: str, name: str
     ) -> None:
         driver = open_driver()
@@ -99,7 +99,7 @@ class TreeConformance(Suite):
         assert driver.child_names(driver.get(f"/{name}")) == [name]
 
     @pytest.mark.parametrize("name", NAMES, ids=lambda name: ascii(name[:12]))
-    def test_names_of_arrays(
+    def test_tree_names_of_arrays(
         self, open_driver: OpenDriver, oracle: Oracle, location: str, name: str
     ) -> None:
         driver = open_driver()
@@ -107,7 +107,7 @@ class TreeConformance(Suite):
         driver.close()
         check(oracle(location)[f"/{name}"].values, np.arange(3))
 
-    def test_identity(self, open_driver: OpenDriver) -> None:
+    def test_tree_identity(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         group = make_group(driver, driver.root(), "group")
         array = make_fixed(driver, "array", np.arange(3))
@@ -120,7 +120,7 @@ class TreeConformance(Suite):
             assert hash(driver.identity(driver.get(path))) == hash(driver.identity(handle))
 
     @pytest.mark.parametrize("path", ["/missing", "/group/missing", "/missing/group", "/array/x"])
-    def test_missing_nodes(self, open_driver: OpenDriver, path: str) -> None:
+    def test_tree_missing_nodes(self, open_driver: OpenDriver, path: str) -> None:
         driver = open_driver()
         make_group(driver, driver.root(), "group")
         make_fixed(driver, "array", np.arange(3))
@@ -128,14 +128,14 @@ class TreeConformance(Suite):
         assert error.node == path
         assert error.file == driver.location
 
-    def test_missing_child(self, open_driver: OpenDriver) -> None:
+    def test_tree_missing_child(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         group = make_group(driver, driver.root(), "group")
         assert not driver.has_child(group, "missing")
         error = refusal(NodeNotFoundError, lambda: driver.child(group, "missing"))
         assert error.node == "/group/missing"
 
-    def test_remove(self, open_driver: OpenDriver, oracle: Oracle, location: str) -> None:
+    def test_tree_remove(self, open_driver: OpenDriver, oracle: Oracle, location: str) -> None:
         driver = open_driver()
         group = make_group(driver, driver.root(), "group")
         inner = make_group(driver, group, "inner")
@@ -149,7 +149,7 @@ class TreeConformance(Suite):
         driver.close()
         assert set(oracle(location)) == {"/", "/other"}
 
-    def test_a_removed_node_has_no_path(self, open_driver: OpenDriver) -> None:
+    def test_tree_a_removed_node_has_no_path(self, open_driver: OpenDriver) -> None:
         """So that what is written to it is refused, and not silently lost."""
         driver = open_driver()
         group = make_group(driver, driver.root(), "group")
@@ -159,7 +159,7 @@ class TreeConformance(Suite):
             driver.remove(handle)
             refusal(NodeNotFoundError, lambda handle=handle: driver.path(handle))  # type: ignore[misc]
 
-    def test_a_name_can_be_used_again(self, open_driver: OpenDriver) -> None:
+    def test_tree_a_name_can_be_used_again(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         for data in (np.arange(3), np.arange(4.0)):
             array = make_fixed(driver, "name", data)
@@ -168,7 +168,7 @@ class TreeConformance(Suite):
         make_group(driver, driver.root(), "name")
         assert driver.kind(driver.get("/name")) is NodeKind.GROUP
 
-    def test_move(self, open_driver: OpenDriver, oracle: Oracle, location: str) -> None:
+    def test_tree_move(self, open_driver: OpenDriver, oracle: Oracle, location: str) -> None:
         driver = open_driver()
         source = make_group(driver, driver.root(), "source")
         target = make_group(driver, driver.root(), "target")
@@ -185,7 +185,9 @@ class TreeConformance(Suite):
         assert set(seen) == {"/", "/source", "/target", "/target/renamed", "/target/renamed/deep"}
         assert seen["/target/renamed"].attrs["colour"] == "blue"
 
-    def test_move_an_array(self, open_driver: OpenDriver, oracle: Oracle, location: str) -> None:
+    def test_tree_move_an_array(
+        self, open_driver: OpenDriver, oracle: Oracle, location: str
+    ) -> None:
         driver = open_driver()
         target = make_group(driver, driver.root(), "target")
         array = make_growing(driver, "array", np.dtype("f8"))
@@ -198,7 +200,7 @@ class TreeConformance(Suite):
         driver.close()
         check(oracle(location)["/target/other name"].values, np.arange(7.0))
 
-    def test_deep(self, open_driver: OpenDriver) -> None:
+    def test_tree_deep(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         group = driver.root()
         for level in range(20):

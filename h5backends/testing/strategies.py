@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 
+from h5backends.testing.values import NUMBERS
+
 __all__ = ["arrays", "attribute_values", "dtypes", "keys", "names", "ragged_rows", "texts"]
 
 texts: st.SearchStrategy[str] = st.text(
@@ -24,7 +26,7 @@ names: st.SearchStrategy[str] = st.one_of(
 """Names of nodes; some come often, so that they clash."""
 
 dtypes: st.SearchStrategy[np.dtype[Any]] = st.sampled_from(
-    [np.dtype(name) for name in "? i1 u2 i4 u8 i8 f2 f4 f8 c8 c16 S3 U4 M8[ms] m8[ns]".split()]
+    [np.dtype(name) for name in (*NUMBERS, "S3", "U4", "M8[ms]", "m8[ns]")]
     + [np.dtype([("n", "<i4"), ("x", "<f8", (2,)), ("t", "<U3")])]
 )
 """Types of arrays."""

@@ -139,7 +139,12 @@ def make_fixed(driver: Driver, name: str, data: NDArray[Any], **spec: Any) -> Ha
     require_dtype(driver, data.dtype, NodeKind.CARRAY)
     whole = ArraySpec(NodeKind.CARRAY, data.dtype, data.shape, **spec)
     attrs = node_attrs(NodeKind.CARRAY)
-    return driver.create_array(driver.root(), name, whole, data, attrs)
+    try:
+        return driver.create_array(driver.root(), name, whole, data, attrs)
+    except DTypeError as exc:
+        # Allowed for a library's own limits, as long as nothing is left behind.
+        assert not driver.has_child(driver.root(), name)
+        pytest.skip(f"{driver.name} says it holds no {data.dtype} of shape {data.shape}: {exc}")
 
 
 def make_growing(
@@ -147,6 +152,7 @@ def make_growing(
     name: str,
     dtype: np.dtype[Any],
     row_shape: tuple[int, ...] = (),
+    *,
     chunk_rows: int = 8,
     filters: Filters = Filters(),  # noqa: B008 - frozen
     fill: Any = None,
@@ -178,7 +184,7 @@ def full(shape: tuple[int, ...]) -> tuple[slice, ...]:
     return tuple(slice(0, n, 1) for n in shape)
 
 
-# -- help for all tests ----------------------------------------------------------------------------
+# -- help for all tests -------------------------------------------------------------------------
 def check(found: Any, expected: Any, where: str = "value") -> None:
     """Fail unless two values are the same, see :mod:`h5backends.testing.comparison`."""
     text = difference(found, expected, where)

@@ -12,6 +12,7 @@ __all__ = [
     "ATTRIBUTES",
     "LOGICAL_DTYPES",
     "NAMES",
+    "NUMBERS",
     "STORED_ATTRIBUTES",
     "STORED_DTYPES",
     "UNSTORABLE",
@@ -19,10 +20,14 @@ __all__ = [
 ]
 
 _COMPOUND = np.dtype([("time", "<f8"), ("counts", "<u4", (2,)), ("ok", "?"), ("tag", "S4")])
-_NUMBERS = "? i1 u1 i2 u2 i4 u4 i8 u8 f2 f4 f8 c8 c16".split()
+NUMBERS = (
+    *("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"),
+    *("bool", "f2", "f4", "f8", "c8", "c16"),
+)
+"""Every type of number that a file holds."""
 
 STORED_DTYPES: dict[str, np.dtype[Any]] = {
-    **{name: np.dtype(name) for name in (*_NUMBERS, "S1", "S7")},
+    **{name: np.dtype(name) for name in (*NUMBERS, "S1", "S7")},
     "compound": _COMPOUND,
 }
 """What arrays hold in a file, see :mod:`h5backends.storage`."""
@@ -147,8 +152,8 @@ ATTRIBUTES: dict[str, Any] = {
     "dict": {"a": 1, "b": [2, 3]},
     **{
         f"scalar {name}": np.array(sample(np.dtype(name), (9,), 1))[8]
-        for name in _NUMBERS
-        if name not in {"?", "f8", "c16"}
+        for name in NUMBERS
+        if name not in {"bool", "f8", "c16"}
     },
     "scalar datetime64": np.datetime64("2026-01-31T12:00:00.000000001", "ns"),
     "scalar NaT": np.datetime64("NaT", "s"),
@@ -197,8 +202,8 @@ STORED_ATTRIBUTES: dict[str, Any] = {
     "text not ascii": "\u00e4\u20ac \u4e2d\u6587",
     "text empty": "",
     "text long": "x" * 102400,
-    **{f"scalar {name}": sample(np.dtype(name), (9,), 3)[8] for name in _NUMBERS},
-    **{f"array {name}": sample(np.dtype(name), (4,), 4) for name in _NUMBERS},
+    **{f"scalar {name}": sample(np.dtype(name), (9,), 3)[8] for name in NUMBERS},
+    **{f"array {name}": sample(np.dtype(name), (4,), 4) for name in NUMBERS},
     "array of text": np.array(["", "a", "\u00e4\u20ac"]),
     "array of one text": np.array(["one"]),
     "array of text in 2D": np.array([["a", "b"], ["c", ""]]),

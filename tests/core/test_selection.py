@@ -1,4 +1,4 @@
-"""Selections against numpy: the same elements, in the same order and shape, or the same refusal."""
+"""Selections against numpy: the same elements in the same order and shape, or a refusal."""
 
 from __future__ import annotations
 

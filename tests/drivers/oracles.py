@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import h5py
+import hdf5plugin
 import numpy as np
 import tables
+from h5py import h5t
 
 from h5backends.drivers import registry
 from h5backends.testing import Seen
@@ -16,7 +20,7 @@ from h5backends.types import NodeKind
 __all__ = ["look_with_h5py", "look_with_h5pyd", "look_with_memory", "look_with_tables"]
 
 
-# -- h5py ------------------------------------------------------------------------------------------
+# -- h5py ---------------------------------------------------------------------------------------
 def look_with_h5py(location: str) -> dict[str, Seen]:
     """Read a file with raw h5py."""
     with h5py.File(location, "r") as file:
@@ -25,14 +29,60 @@ def look_with_h5py(location: str) -> dict[str, Seen]:
         return found
 
 
+assert hdf5plugin.FILTERS  # importing it lets h5py read every codec
+
+
 def _h5py_node(node: Any) -> Seen:
-    attrs = {name: _plain(node.attrs[name]) for name in node.attrs}
+    attrs = _joined_parts({name: _h5py_attribute(node.attrs, name) for name in node.attrs})
     if isinstance(node, h5py.Group):
         return Seen(NodeKind.GROUP, attrs)
+    bits = _bits(node.id.get_type())
     if h5py.check_vlen_dtype(node.dtype) is not None:
-        return Seen(NodeKind.VLARRAY, attrs, [np.asarray(row) for row in node[:]])
+        return Seen(NodeKind.VLARRAY, attrs, [_as_bool(np.asarray(row), bits) for row in node[:]])
     kind = NodeKind.EARRAY if node.maxshape[:1] == (None,) else NodeKind.CARRAY
-    return Seen(kind, attrs, np.asarray(node[()], None if node.shape else node.dtype))
+    values = np.asarray(node[()], None if node.shape else node.dtype)
+    return Seen(kind, attrs, _as_bool(values, bits))
+
+
+def _h5py_attribute(attrs: Any, name: str) -> Any:
+    value = attrs[name]
+    bits = _bits(attrs.get_id(name).get_type())
+    return _as_bool(value, bits) if bits else _plain(value)
+
+
+def _bits(kind: Any) -> Any:
+    """Find where a type holds PyTables' booleans: as bits, which h5py shows as ``uint8``."""
+    if isinstance(kind, (h5t.TypeVlenID, h5t.TypeArrayID)):
+        return _bits(kind.get_super())
+    if isinstance(kind, h5t.TypeCompoundID):
+        names = [kind.get_member_name(index).decode() for index in range(kind.get_nmembers())]
+        found = {name: _bits(kind.get_member_type(index)) for index, name in enumerate(names)}
+        return {name: bits for name, bits in found.items() if bits}
+    return isinstance(kind, h5t.TypeBitfieldID)
+
+
+def _as_bool(values: Any, bits: Any) -> Any:
+    if isinstance(bits, dict) and bits:
+        kinds = [
+            (name, bool if name in bits else values.dtype[name]) for name in values.dtype.names
+        ]
+        return values.astype(kinds)
+    return values.astype(bool) if bits is True else values
+
+
+def _joined_parts(attrs: dict[str, Any]) -> dict[str, Any]:
+    """Join what is documented to be spread over attributes ``H5B_...`` for its length."""
+    shown = {name: value for name, value in attrs.items() if not name.startswith("H5B_")}
+    for name in [name.removeprefix("H5B_TYPE.") for name in attrs if name.startswith("H5B_TYPE.")]:
+        parts = sorted(key for key in attrs if re.fullmatch(rf"H5B_PART\.\d+\.{name}", key))
+        raw = b"".join(attrs[part].tobytes() for part in parts)
+        kind = attrs[f"H5B_TYPE.{name}"]
+        if kind == "text":
+            shown[name] = raw.decode()
+        else:
+            dtype, shape = kind.split(" ", 1)
+            shown[name] = np.frombuffer(raw, dtype).reshape(ast.literal_eval(shape))
+    return shown
 
 
 def _plain(value: Any) -> Any:
@@ -48,7 +98,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-# -- PyTables --------------------------------------------------------------------------------------
+# -- PyTables -----------------------------------------------------------------------------------
 def look_with_tables(location: str) -> dict[str, Seen]:
     """Read a file with raw PyTables."""
     with tables.open_file(location, "r") as file:
@@ -61,7 +111,7 @@ _SYSTEM = {"CLASS", "VERSION", "TITLE", "EXTDIM", "FLAVOR", "PSEUDOATOM"}
 def _tables_node(node: Any) -> Seen:
     found = node._v_attrs
     names = [name for name in found._v_attrnames if name not in _SYSTEM]
-    attrs = {name: _plain(found[name]) for name in names}
+    attrs = _joined_parts({name: _plain(found[name]) for name in names})
     attrs["TITLE"] = str(node._v_title)
     if isinstance(node, tables.Group):
         return Seen(NodeKind.GROUP, attrs)
@@ -71,7 +121,7 @@ def _tables_node(node: Any) -> Seen:
     return Seen(kind, attrs, np.asarray(node.read(), None if node.shape else node.dtype))
 
 
-# -- h5pyd -----------------------------------------------------------------------------------------
+# -- h5pyd --------------------------------------------------------------------------------------
 def look_with_h5pyd(location: str, **login: str) -> dict[str, Seen]:
     """Read a domain with raw h5pyd, without its cache."""
     import h5pyd
@@ -126,7 +176,7 @@ def _remote_value(value: Any) -> Any:
     return plain
 
 
-# -- memory ----------------------------------------------------------------------------------------
+# -- memory -------------------------------------------------------------------------------------
 def look_with_memory(location: str) -> dict[str, Seen]:
     """Look at the dictionaries of the memory driver themselves."""
     kind: Any = registry.load("memory")
