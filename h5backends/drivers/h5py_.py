@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,17 +15,21 @@ from h5py import h5a, h5d, h5g, h5o, h5p, h5s, h5t
 from numpy.typing import NDArray
 
 from h5backends import localfile
-from h5backends.drivers import _h5py_attributes as attributes
-from h5backends.drivers import _h5py_filters as codecs
-from h5backends.drivers.base import Appender, Driver, no_filters
+from h5backends.drivers._h5py import attributes
+from h5backends.drivers._h5py import filters as codecs
+from h5backends.drivers._h5py.append import FOREIGN, appender_for, chunk_cache
+from h5backends.drivers.base import Appender, Driver
 from h5backends.errors import (
     DTypeError,
+    FileBusyError,
     FileClosedError,
+    FileCrashedError,
     H5Error,
     NodeExistsError,
     NodeKindError,
     NodeNotFoundError,
 )
+from h5backends.overlay import MendedFile
 from h5backends.types import (
     ArraySpec,
     Box,
@@ -41,8 +46,7 @@ __all__ = ["H5pyDriver"]
 _LIBVER = ("v110", "v110")
 """Superblock 3 and nothing newer: SWMR needs it, and HDF5 1.10 can still open the file."""
 
-FOREIGN = (ValueError, RuntimeError, OSError, TypeError)
-"""What h5py raises for a failure of HDF5."""
+_log = logging.getLogger(__name__)
 
 _Handle = Any
 
@@ -66,24 +70,33 @@ class H5pyDriver(Driver):
         self._location = location
         self._mode = mode
         self._moved = False
+        # HDF5 cannot refresh an array that is open twice: a follower gets the one there is.
+        self._held: dict[str, h5py.Dataset] | None = {} if file.swmr_mode and mode == "r" else None
         self.lock = threading.RLock()
 
     # -- the file -------------------------------------------------------------------------------
     @classmethod
     def open(cls, location: str, mode: Mode, options: OpenOptions) -> H5pyDriver:
-        localfile.check_before_open(location, mode, cls.name, swmr=options.swmr)
+        try:
+            localfile.check_before_open(location, mode, cls.name, swmr=options.swmr)
+        except FileCrashedError:
+            if mode != "r":
+                raise
+            _log.warning("%s: left behind by a crash; shown up to its last flush", location)
+            return cls(_open(MendedFile(location), location, mode, {}), location, mode)
         arguments: dict[str, Any] = dict(options.extra)
         if mode == "r":
             arguments.setdefault("swmr", options.swmr)
-            if options.swmr:
-                # A reader's lock would keep the writer from reopening the file when it is done.
-                arguments.setdefault("locking", False)
         else:
             arguments.setdefault("libver", _LIBVER)
+        if not (mode == "r" and options.swmr and "locking" not in arguments):
+            return cls(_open(location, location, mode, arguments), location, mode)
         try:
-            file = h5py.File(location, mode, **arguments)
-        except OSError as exc:
-            raise localfile.os_error(location, exc, mode) from exc
+            # A reader's lock would keep the writer from opening the file again when it is done.
+            file = _open(location, location, mode, {**arguments, "locking": False})
+        except FileBusyError:
+            # The writer is in this process and has the file open with its lock.
+            file = _open(location, location, mode, arguments)
         return cls(file, location, mode)
 
     @classmethod
@@ -156,12 +169,20 @@ class H5pyDriver(Driver):
             return h5py.Group(h5g.open(self._file.id, b"/"))
 
     def get(self, path: str) -> _Handle:
+        if self._held is not None and path in self._held:
+            return self._held[path]
         with self._translate(path):
             try:
                 handle = self._file[path]
             except KeyError as exc:
                 raise self.translated(exc, path) from exc
-        return self._checked(handle, path)
+        return self._hold(self._checked(handle, path), path)
+
+    def _hold(self, handle: _Handle, path: str) -> _Handle:
+        """Keep the one handle of an array that a follower may refresh."""
+        if self._held is not None and isinstance(handle, h5py.Dataset):
+            return self._held.setdefault(path, handle)
+        return handle
 
     def path(self, handle: _Handle) -> str:
         with self._translate():
@@ -203,6 +224,8 @@ class H5pyDriver(Driver):
             return name in group
 
     def child(self, group: h5py.Group, name: str) -> _Handle:
+        if self._held is not None:
+            return self.get(f"{self.path(group).rstrip('/')}/{name}")
         with self._translate(name):
             try:
                 handle = group[name]
@@ -214,6 +237,13 @@ class H5pyDriver(Driver):
         return NodeNotFoundError("there is no such node", file=self._location, node=node)
 
     def scan(self, group: h5py.Group) -> Iterator[tuple[str, _Handle, NodeKind]]:
+        if self._held is not None:
+            # A dangling link is not a node; through one handle each costs more, but holds.
+            for name in self.child_names(group):
+                with contextlib.suppress(NodeNotFoundError, NodeKindError):
+                    held = self.child(group, name)
+                    yield name, held, self.kind(held)
+            return
         group_id = group.id
         with self._translate():
             names = sorted(group_id)
@@ -323,7 +353,7 @@ class H5pyDriver(Driver):
                 h5t.py_create(dtype, logical=True),
                 space,
                 dcpl=creation,
-                dapl=_access(spec),
+                dapl=chunk_cache(spec),
             )
             dataset = h5py.Dataset(dataset_id)
             if data is not None and data.size:
@@ -365,21 +395,24 @@ class H5pyDriver(Driver):
             handle.id.set_extent((length, *handle.id.shape[1:]))
 
     def appender(self, handle: h5py.Dataset) -> Appender:
-        return _H5pyAppender(self, handle)
+        return appender_for(handle.id, self.spec(handle), self.translated)
 
     def append_ragged(self, handle: h5py.Dataset, rows: Sequence[NDArray[Any]]) -> None:
         with self._translate():
             start = int(handle.id.shape[0])
-            handle.id.set_extent((start + len(rows),))
             block = np.empty(len(rows), dtype=object)
             for index, row in enumerate(rows):
                 block[index] = row
-            # Dataset.__setitem__ would take rows of equal length for a second axis.
-            space = handle.id.get_space()
-            space.select_hyperslab((start,), block.shape)
-            handle.id.write(
-                h5s.create_simple(block.shape), space, block, h5t.py_create(handle.dtype)
-            )
+            handle.id.set_extent((start + len(rows),))
+            try:
+                # Dataset.__setitem__ would take rows of equal length for a second axis.
+                space = handle.id.get_space()
+                space.select_hyperslab((start,), block.shape)
+                memory = h5s.create_simple(block.shape)
+                handle.id.write(memory, space, block, h5t.py_create(handle.dtype))
+            except FOREIGN:
+                handle.id.set_extent((start,))  # or the next try would leave empty rows
+                raise
 
     def read_ragged(self, handle: h5py.Dataset, start: int, stop: int) -> list[NDArray[Any]]:
         with self._translate():
@@ -445,62 +478,10 @@ class H5pyDriver(Driver):
         return exc
 
 
-def _access(spec: ArraySpec) -> h5p.PropDAID:
-    """Choose the chunk cache of a new array.
-
-    Without filters a cache only makes every flush write whole chunks where a few bytes changed;
-    with filters it must hold at least one chunk, or each partial write unpacks and packs again.
-    """
-    access = h5p.create(h5p.DATASET_ACCESS)
-    if spec.chunks is not None:
-        chunk_bytes = spec.dtype.itemsize * int(np.prod(spec.chunks))
-        size = 0 if no_filters(spec) and spec.kind is not NodeKind.VLARRAY else chunk_bytes
-        access.set_chunk_cache(521, max(size, 0 if not size else 1 << 20), 0.75)
-    return access
-
-
-class _H5pyAppender:
-    """Rows to the end of one dataset: whole chunks directly, the rest through a hyperslab."""
-
-    def __init__(self, driver: H5pyDriver, handle: h5py.Dataset) -> None:
-        spec = driver.spec(handle)
-        self._driver = driver
-        self._id = handle.id
-        self._row_shape = spec.shape[1:]
-        self._origin = (0,) * len(self._row_shape)
-        self._memory_type = h5t.py_create(spec.dtype)
-        whole_rows = spec.chunks is not None and spec.chunks[1:] == self._row_shape
-        direct = whole_rows and no_filters(spec) and 0 not in self._row_shape
-        self._chunk = spec.chunks[0] if spec.chunks and direct else 0
-
-    def append(self, start: int, rows: NDArray[Any]) -> None:
-        stop = start + len(rows)
-        chunk = self._chunk
-        try:
-            self._id.set_extent((stop, *self._row_shape))
-            if not chunk:
-                self._write(start, rows)
-                return
-            # Up to the next chunk boundary, then whole chunks around the pipeline, then the rest.
-            position = start
-            head = -start % chunk
-            if head:
-                head = min(head, stop - start)
-                self._write(start, rows[:head])
-                position += head
-            while position + chunk <= stop:
-                offset = position - start
-                self._id.write_direct_chunk(
-                    (position, *self._origin), rows[offset : offset + chunk]
-                )
-                position += chunk
-            if position < stop:
-                self._write(position, rows[position - start :])
-        except FOREIGN as exc:
-            raise self._driver.translated(exc) from exc
-
-    def _write(self, start: int, rows: NDArray[Any]) -> None:
-        count = rows.shape
-        space = self._id.get_space()
-        space.select_hyperslab((start, *self._origin), count)
-        self._id.write(h5s.create_simple(count), space, rows, self._memory_type)
+def _open(file: Any, location: str, mode: Mode, arguments: Mapping[str, Any]) -> h5py.File:
+    try:
+        return h5py.File(file, mode, **arguments)
+    except OSError as exc:
+        if "locking flag values" in str(exc):
+            raise FileBusyError("this program has the file open already", file=location) from exc
+        raise localfile.os_error(location, exc, mode) from exc

@@ -64,7 +64,7 @@ def _open(h5py: Any, path: str, how: str) -> Any:
     if how == "swmr":
         return h5py.File(path, "r", swmr=True, locking=False)
     if how == "mended":
-        from h5backends.swmr.overlay import MendedFile
+        from h5backends.overlay import MendedFile
 
         return h5py.File(MendedFile(path), "r")
     return h5py.File(path, "r", locking=False)

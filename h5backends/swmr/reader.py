@@ -26,7 +26,7 @@ from h5backends.heartbeat import WriterState, WriterWatch
 from h5backends.holders import network_file_system, writers
 from h5backends.localfile import busy_error, check_before_open, os_error
 from h5backends.superblock import FileState, file_state
-from h5backends.swmr.overlay import MendedFile
+from h5backends.overlay import MendedFile
 
 if TYPE_CHECKING:
     import h5py

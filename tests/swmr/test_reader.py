@@ -30,7 +30,7 @@ from h5backends.errors import (
     StorageError,
 )
 from h5backends.superblock import patched, read_superblock
-from h5backends.swmr.overlay import MendedFile
+from h5backends.overlay import MendedFile
 from tests.swmr.child_writer import expected
 from tests.swmr.writers import (
     ALL_KINDS,

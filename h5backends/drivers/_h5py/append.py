@@ -1,0 +1,153 @@
+"""Rows to the end of an h5py dataset: around the library's machinery wherever that is safe."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from h5py import h5d, h5p, h5s, h5t
+from numpy.typing import NDArray
+
+from h5backends.drivers.base import Appender, no_filters
+from h5backends.types import ArraySpec, NodeKind
+
+__all__ = ["FOREIGN", "appender_for", "chunk_cache"]
+
+FOREIGN = (ValueError, RuntimeError, OSError, TypeError)
+"""What h5py raises for a failure of HDF5."""
+
+_LEAST_CACHE = 1 << 20
+_SLOTS = 521
+
+Translated = Callable[[Exception], Exception]
+
+
+def chunk_cache(spec: ArraySpec) -> h5p.PropDAID:
+    """Choose the chunk cache of a new array.
+
+    Without filters a cache only makes every flush write whole chunks where a few bytes changed;
+    with filters it must hold at least one chunk, or each partial write unpacks and packs again.
+    """
+    access = h5p.create(h5p.DATASET_ACCESS)
+    if spec.chunks is not None:
+        chunk_bytes = spec.dtype.itemsize * math.prod(spec.chunks)
+        plain = no_filters(spec) and spec.kind is not NodeKind.VLARRAY
+        access.set_chunk_cache(_SLOTS, 0 if plain else max(chunk_bytes, _LEAST_CACHE), 0.75)
+    return access
+
+
+def appender_for(dataset: h5d.DatasetID, spec: ArraySpec, translated: Translated) -> Appender:
+    """Choose the fastest safe way to the end of a dataset.
+
+    Parameters
+    ----------
+    dataset : h5py.h5d.DatasetID
+        The dataset.
+    spec : ArraySpec
+        Its description.
+    translated : callable
+        Turns what h5py raises into this package's errors.
+    """
+    whole_rows = spec.chunks is not None and spec.chunks[1:] == spec.shape[1:]
+    if not whole_rows or 0 in spec.shape[1:]:
+        return _Appender(dataset, spec, translated)
+    if no_filters(spec):
+        return _ChunkAppender(dataset, spec, translated)
+    return _PackedAppender(dataset, spec, translated)
+
+
+class _Appender:
+    """Every row through a hyperslab: right for any chunk shape."""
+
+    def __init__(self, dataset: h5d.DatasetID, spec: ArraySpec, translated: Translated) -> None:
+        self._id = dataset
+        self._row_shape = spec.shape[1:]
+        self._origin = (0,) * len(self._row_shape)
+        self._memory_type = h5t.py_create(spec.dtype)
+        self._chunk = spec.chunks[0] if spec.chunks else 1
+        self._translated = translated
+
+    def append(self, start: int, rows: NDArray[Any]) -> None:
+        try:
+            self._id.set_extent((start + len(rows), *self._row_shape))
+            self._put(start, rows)
+        except FOREIGN as exc:
+            raise self._translated(exc) from exc
+
+    def _put(self, start: int, rows: NDArray[Any]) -> None:
+        self._write(start, rows)
+
+    def _write(self, start: int, rows: NDArray[Any]) -> None:
+        space = self._id.get_space()
+        space.select_hyperslab((start, *self._origin), rows.shape)
+        self._id.write(h5s.create_simple(rows.shape), space, rows, self._memory_type)
+
+    def _read(self, start: int, rows: NDArray[Any]) -> None:
+        space = self._id.get_space()
+        space.select_hyperslab((start, *self._origin), rows.shape)
+        self._id.read(h5s.create_simple(rows.shape), space, rows, self._memory_type)
+
+
+class _ChunkAppender(_Appender):
+    """Whole chunks directly, what is left before and behind them through a hyperslab."""
+
+    def _put(self, start: int, rows: NDArray[Any]) -> None:
+        chunk, stop = self._chunk, start + len(rows)
+        position = start
+        head = min(-start % chunk, len(rows))
+        if head:
+            self._write(start, rows[:head])
+            position += head
+        while position + chunk <= stop:
+            offset = position - start
+            self._id.write_direct_chunk((position, *self._origin), rows[offset : offset + chunk])
+            position += chunk
+        if position < stop:
+            self._write(position, rows[position - start :])
+
+
+class _PackedAppender(_Appender):
+    """Whole chunks through the filters; the last, unfinished one as it is.
+
+    A chunk that is packed again at every flush changes its size and its place each time, and the
+    place it left is given to another chunk before the index that says so is on disk: a program
+    killed in that moment loses rows that were flushed. The unfinished chunk is therefore stored
+    unpacked (HDF5 keeps a mask of skipped filters with every chunk), overwritten in place, and
+    packed once, when it is full. That is also far cheaper.
+    """
+
+    def __init__(self, dataset: h5d.DatasetID, spec: ArraySpec, translated: Translated) -> None:
+        super().__init__(dataset, spec, translated)
+        self._tail = np.zeros((self._chunk, *self._row_shape), spec.dtype)
+        self._tail_at = -1  # first row of the chunk that is in the tail
+        self._skip_all = (1 << dataset.get_create_plist().get_nfilters()) - 1
+
+    def _put(self, start: int, rows: NDArray[Any]) -> None:
+        chunk, stop = self._chunk, start + len(rows)
+        position = start
+        while position < stop:
+            within = position % chunk
+            offset = position - start
+            count = min(chunk - within, stop - position)
+            if count == chunk:
+                self._write(position, rows[offset : offset + count])
+            else:
+                self._put_part(position, rows[offset : offset + count])
+            position += count
+
+    def _put_part(self, start: int, rows: NDArray[Any]) -> None:
+        within = start % self._chunk
+        first = start - within
+        if self._tail_at != first:
+            self._tail[:] = np.zeros((), self._tail.dtype)
+            if within:
+                self._read(first, self._tail[:within])
+            self._tail_at = first
+        self._tail[within : within + len(rows)] = rows
+        if within + len(rows) == self._chunk:
+            self._write(first, self._tail)
+            self._tail_at = -1
+        else:
+            self._id.write_direct_chunk((first, *self._origin), self._tail, self._skip_all)

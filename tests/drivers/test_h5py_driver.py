@@ -1,0 +1,103 @@
+"""What is particular to the h5py driver: packed streams, followers' handles, crashed files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from h5backends import FlushPolicy, H5Backend
+from h5backends.drivers import registry
+from h5backends.errors import FileCrashedError
+
+CODECS = sorted(registry.load("h5py").codecs() - {"shuffle", "fletcher32"})
+
+# Opens a file, appends and flushes, says so, and waits to be killed.
+WRITER = """
+import sys
+from h5backends import H5Backend
+h5 = H5Backend("h5py")
+h5.open_file(sys.argv[1], "w", swmr_mode=True)
+array = h5.create_earray("/", "a", "float64", (3,))
+if sys.argv[2] == "swmr":
+    h5.enable_swmr()
+for row in range(100):
+    array.append([row, row, row])
+h5.flush()
+print("flushed", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_an_unfinished_chunk_is_stored_unpacked_and_packed_when_full(
+    codec: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "packed.h5"
+    rows = np.arange(100 * 50, dtype=np.int32).reshape(100, 50)
+    with H5Backend("h5py", FlushPolicy(seconds=None)) as h5:
+        h5.open_file(path, "w")
+        h5.define_compression(codec, fletcher32=True)
+        array = h5.create_earray("/", "a", "int32", (50,), chunks=(16, 50))
+        for row in rows:
+            array.append(row)
+            h5.flush()
+    with h5py.File(path) as file:
+        dataset = file["a"]
+        assert np.array_equal(dataset[:], rows)
+        masks = [dataset.id.get_chunk_info(n).filter_mask for n in range(7)]
+        assert masks[:6] == [0] * 6
+        assert masks[6] != 0
+        sizes = [dataset.id.get_chunk_info(n).size for n in range(7)]
+        assert sizes[6] == 16 * 50 * 4
+    # Going on after it was closed finds the unfinished chunk and finishes it.
+    with H5Backend("h5py") as h5:
+        h5.open_file(path, "a")
+        h5.get_node("/a").append(rows[:12])
+        h5.get_node("/a").append(rows[0])
+    with h5py.File(path) as file:
+        assert np.array_equal(file["a"][:], np.concatenate([rows, rows[:12], rows[:1]]))
+        assert file["a"].id.get_chunk_info(6).filter_mask == 0
+
+
+def test_two_nodes_of_one_array_can_both_follow(tmp_path: Path) -> None:
+    path = tmp_path / "live.h5"
+    with H5Backend("h5py") as writer, H5Backend("h5py") as reader:
+        writer.open_file(path, "w", swmr_mode=True)
+        array = writer.create_earray("/", "a", "float64", (4, 4))
+        writer.enable_swmr()
+        reader.open_file(path, "r", swmr_mode=True)
+        first, second = reader.get_node("/a"), reader.root()["a"]
+        third = next(node for node in reader.walk_nodes("/") if node.name == "a")
+        for count in range(1, 6):
+            array.append(np.full((4, 4), count, float))
+            writer.flush()
+            for node in (first, second, third):
+                node.refresh()
+                assert node.shape == (count, 4, 4)
+                assert node[-1, 0, 0] == count
+        assert first == second == third
+
+
+@pytest.mark.parametrize("mode", ["plain", "swmr"])
+def test_a_crashed_file_is_shown_and_not_written(mode: str, tmp_path: Path) -> None:
+    path = tmp_path / "crashed.h5"
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), mode],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline().strip() == b"flushed"
+        child.kill()
+    before = path.read_bytes()
+    with H5Backend("h5py") as h5:
+        h5.open_file(path, "r")
+        assert np.array_equal(h5.get_node("/a")[:, 0], np.arange(100))
+        with pytest.raises(FileCrashedError, match="repair"):
+            h5.open_file(path, "a")
+    assert path.read_bytes() == before
