@@ -189,7 +189,7 @@ class TestForeignValues:
             '{"module": "builtins", "type": ["int"], "data": "3"}',
             '{"module": "builtins", "type": "int", "data": "x"}',
             '{"module": "numpy", "type": "ndarray", "data": "AAAA"}',
-            '{"module": "numpy", "type": "ndarray", "data": "!", "dtype": "'<i2'", "shape": []}',
+            '{"module": "numpy", "type": "ndarray", "data": "!", "dtype": "\'u1\'", "shape": []}',
             '{"module": "numpy", "type": "ndarray", "data": "", "dtype": "\'O\'", "shape": [0]}',
             "{" * 50_000,
             '{"a":' * 50_000,

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import h5py
 import hdf5plugin
@@ -136,7 +137,7 @@ def look_with_h5pyd(location: str, **login: str) -> dict[str, Seen]:
 
 
 def _walk_h5pyd(node: Any, path: str, found: dict[str, Seen]) -> None:
-    attrs = {name: _remote_value(node.attrs[name]) for name in node.attrs}
+    attrs = {name: _remote_value(_remote_attribute(node, name)) for name in node.attrs}
     if hasattr(node, "dtype"):
         found[path] = _h5pyd_array(node, attrs)
         return
@@ -146,8 +147,8 @@ def _walk_h5pyd(node: Any, path: str, found: dict[str, Seen]) -> None:
 
 
 def _h5pyd_array(node: Any, attrs: Mapping[str, Any]) -> Seen:
-    if node.dtype.metadata and node.dtype.metadata.get("vlen") not in (None, str, bytes):
-        base = node.dtype.metadata["vlen"]
+    base = (node.dtype.metadata or {}).get("vlen")
+    if isinstance(base, np.dtype):
         rows = [np.asarray(node[index], base) for index in range(node.shape[0])]
         return Seen(NodeKind.VLARRAY, attrs, [row.reshape(-1) for row in rows])
     kind = NodeKind.EARRAY if node.maxshape[:1] in ((None,), (0,)) else NodeKind.CARRAY
@@ -166,6 +167,13 @@ def _joined(values: np.ndarray) -> np.ndarray:
         kind = np.dtype(f"c{2 * values.dtype['r'].itemsize}")
         return np.ascontiguousarray(values).view(kind).reshape(values.shape)
     return values
+
+
+def _remote_attribute(node: Any, name: str) -> Any:
+    try:
+        return node.attrs[name]
+    except KeyError:
+        return node.attrs[quote(name, safe="")]  # h5pyd leaves "/" and "?" in the request as is
 
 
 def _remote_value(value: Any) -> Any:
