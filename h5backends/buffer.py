@@ -175,6 +175,22 @@ class RowBuffer:
         self._used = self._room = 0
         self.detached = True
 
+    def retract(self, count: int) -> None:
+        """Take back the latest rows, because what belongs to them could not be written.
+
+        Parameters
+        ----------
+        count : int
+            How many; no more than were appended since the lock was taken.
+        """
+        with self._lock:
+            kept = min(count, self._used)
+            self._used -= kept
+            if count > kept:
+                self._session.driver.resize(self.handle, self._base - (count - kept))
+                self._base -= count - kept
+            self._set_marks()
+
     @property
     def stale_length(self) -> int | None:
         """The length that the ``shape`` attribute should tell, None if it tells it already."""

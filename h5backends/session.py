@@ -76,6 +76,7 @@ class Session:
         self._swmr = False
         self._dead: str | None = None
         self._held = 0
+        self._hold = _Hold(self)
         self._due = False
         self._last_flush = float("-inf")
         self._last_attrs = float("-inf")
@@ -253,20 +254,12 @@ class Session:
                 self._flusher = _Flusher(self)
             self._flusher.wake()
 
-    @contextlib.contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self) -> _Hold:
         """Keep a group of writes together: no flush comes between them.
 
         Used by the savers, so that all signals of a point become visible at once.
         """
-        with self.lock:
-            self._held += 1
-            try:
-                yield
-            finally:
-                self._held -= 1
-            if self.dirty and not self._held:
-                self.touch()
+        return self._hold
 
     def drain(self) -> None:
         """Write all buffered rows into the file; the lock is held."""
@@ -388,6 +381,29 @@ class Session:
             self.driver.abandon()
         self._flusher = None
         self._die("the file belongs to the parent process; HDF5 handles do not survive a fork")
+
+
+class _Hold:
+    """The context of :meth:`Session.hold`; one for each session, since it is entered per point."""
+
+    __slots__ = ("_lock", "_session")
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._lock = session.lock
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._session._held += 1
+
+    def __exit__(self, *error: object) -> None:
+        session = self._session
+        try:
+            session._held -= 1
+            if session.dirty and not session._held:
+                session.touch()
+        finally:
+            self._lock.release()
 
 
 class _Flusher:

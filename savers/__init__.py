@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from savers.axis import AxisSaverLoader
     from savers.background import BkgSaver
     from savers.data import Axis, DataCalculated, DataRaw, DataToExport, DataWithAxes
+    from savers.enlargeable import DataEnlargeableSaver
     from savers.enums import (
         DataDim,
         DataDistribution,
@@ -21,10 +22,13 @@ if TYPE_CHECKING:
         SaveType,
     )
     from savers.errors import ErrorSaverLoader
+    from savers.export import DataToExportSaver
+    from savers.export_enlargeable import DataToExportEnlargeableSaver
     from savers.loader import DataLoader
     from savers.low_level import H5SaverLowLevel
     from savers.management import DataManagement
     from savers.signal import DataSaverLoader
+    from savers.timed import DataToExportTimedSaver
 
 _HOMES = {
     "Axis": "data",
@@ -33,12 +37,16 @@ _HOMES = {
     "DataCalculated": "data",
     "DataDim": "enums",
     "DataDistribution": "enums",
+    "DataEnlargeableSaver": "enlargeable",
     "DataLoader": "loader",
     "DataManagement": "management",
     "DataRaw": "data",
     "DataSaverLoader": "signal",
     "DataSource": "enums",
     "DataToExport": "data",
+    "DataToExportEnlargeableSaver": "export_enlargeable",
+    "DataToExportSaver": "export",
+    "DataToExportTimedSaver": "timed",
     "DataType": "enums",
     "DataWithAxes": "data",
     "ErrorSaverLoader": "errors",
@@ -54,12 +62,16 @@ __all__ = [
     "DataCalculated",
     "DataDim",
     "DataDistribution",
+    "DataEnlargeableSaver",
     "DataLoader",
     "DataManagement",
     "DataRaw",
     "DataSaverLoader",
     "DataSource",
     "DataToExport",
+    "DataToExportEnlargeableSaver",
+    "DataToExportSaver",
+    "DataToExportTimedSaver",
     "DataType",
     "DataWithAxes",
     "ErrorSaverLoader",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ __all__ = ["AxisSaverLoader", "axis_key"]
 _FIRST = "first_data"
 _LAST = "last_data"
 """On an axis in a group with several data: the numbers of the first and last one it is for."""
+
+_GUESS = 2**40
 
 
 def axis_key(axis: Axis) -> tuple[object, ...]:
@@ -175,50 +177,31 @@ class AxisSaverLoader(DataManagement):
             return [self.load_axis(array) for array in self._axes_for(group, number or 0)]
 
     def _axes_for(self, group: GROUP, number: int) -> list[Node]:
-        count = self._count(group)
-        if not count:
+        """Return the arrays of the axes for the data of a number.
+
+        The sets of axes follow one another as the data do, so the last one that begins no later
+        is found by doubling and halving, and not by a walk.
+        """
+
+        def begins(place: int) -> bool:
+            name = layout.array_name(self.data_type, place)
+            return name in group and _number(self._axis(group, place), _FIRST) <= number
+
+        last = _last_true(begins, number)
+        if last < 0:
             return []
-        axes = [self._axis(group, count - 1)]
+        axes = [self._axis(group, last)]
         first = _number(axes[0], _FIRST)
-        if first > number:
-            # The sets of axes follow one another as the data do: halve, do not walk.
-            low, high = 0, count - 1  # axes[low] is for data <= number, axes[high] is not
-            while high - low > 1:
-                middle = (low + high) // 2
-                if _number(self._axis(group, middle), _FIRST) <= number:
-                    low = middle
-                else:
-                    high = middle
-            count = low + 1
-            axes = [self._axis(group, low)]
-            first = _number(axes[0], _FIRST)
-        for place in range(count - 2, -1, -1):
+        for place in range(last - 1, -1, -1):
             axis = self._axis(group, place)
             if _number(axis, _FIRST) != first:
                 break
             axes.insert(0, axis)
-        last = axes[0].attrs.get(_LAST)
-        return [] if isinstance(last, int) and number > last else axes
+        end = axes[0].attrs.get(_LAST)
+        return [] if isinstance(end, int) and number > end else axes
 
     def _axis(self, group: GROUP, number: int) -> Node:
         return group.get_child(layout.array_name(self.data_type, number))
-
-    def _count(self, group: GROUP) -> int:
-        """Return how many axes a group has, counted by doubling and halving."""
-
-        def there(number: int) -> bool:
-            return layout.array_name(self.data_type, number) in group
-
-        if not there(0):
-            return 0
-        high = 1
-        while there(high):
-            high *= 2
-        low = high // 2  # is there, high is not
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if there(middle) else (low, middle)
-        return low + 1
 
     # -- several data in one group --------------------------------------------------------------
     def add_axes_of(self, group: GROUP, axes: Sequence[Axis], first_data: int) -> list[str]:
@@ -274,6 +257,23 @@ class AxisSaverLoader(DataManagement):
 def _number(node: Node, name: str) -> int:
     value = node.attrs.get(name, 0)
     return value if isinstance(value, int) else 0
+
+
+def _last_true(holds: Callable[[int], bool], guess: int) -> int:
+    """Return the last place where something holds that holds up to there, -1 for nowhere."""
+    if not holds(0):
+        return -1
+    low, step = 0, 1
+    if holds(1):
+        low = guess if 1 < guess < _GUESS and holds(guess) else 1
+        while holds(low + step):
+            low += step
+            step *= 2
+    high = low + step  # holds at low, not at high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
 
 
 def _axis_of(facts: dict[str, Any], data: NDArray[Any]) -> Axis:
