@@ -12,14 +12,14 @@ import numpy as np
 import tables
 from numpy.typing import NDArray
 
-from h5backends.drivers import _tables_arrays as arrays
-from h5backends.drivers import _tables_filters as codecs
-from h5backends.drivers._tables_append import TablesAppender
-from h5backends.drivers._tables_errors import Translation
-from h5backends.drivers._tables_file import LOCK, OpenFile
-from h5backends.drivers._tables_lowlevel import Dataset, Group
-from h5backends.drivers._tables_native import Records, SafeFile, check_columns, create_records
-from h5backends.drivers._tables_tree import KIND, TablesHandle, join
+from h5backends.drivers._tables import arrays
+from h5backends.drivers._tables import filters as codecs
+from h5backends.drivers._tables.append import TablesAppender
+from h5backends.drivers._tables.errors import Translation
+from h5backends.drivers._tables.file import LOCK, OpenFile
+from h5backends.drivers._tables.lowlevel import Dataset, Group
+from h5backends.drivers._tables.native import Records, SafeFile, check_columns, create_records
+from h5backends.drivers._tables.tree import KIND, TablesHandle, join
 from h5backends.drivers.base import Appender, Driver
 from h5backends.errors import (
     DTypeError,

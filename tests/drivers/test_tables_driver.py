@@ -21,7 +21,8 @@ import numpy as np
 import pytest
 import tables
 
-from h5backends.drivers import _spill, _tables_lowlevel
+from h5backends.drivers import spill
+from h5backends.drivers._tables import lowlevel
 from h5backends.drivers.tables_ import TablesDriver
 from h5backends.errors import (
     AttributeValueError,
@@ -72,7 +73,7 @@ def open_driver(path: str) -> Iterator[Open]:
 def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Read attributes both ways: with HDF5's own functions, and as if they were out of reach."""
     if request.param == "extension":
-        monkeypatch.setattr(_tables_lowlevel, "find_direct", lambda file_id, path: None)
+        monkeypatch.setattr(lowlevel, "find_direct", lambda file_id, path: None)
     return str(request.param)
 
 
@@ -474,7 +475,7 @@ def test_attributes_are_replaced(
 LONG: dict[str, Stored] = {
     "text": "0123456789" * 10_000 + "µ",
     "array": np.arange(40_000, dtype="f4").reshape(100, 400),
-    "no rest": "é" * (_spill.LIMIT // 2),
+    "no rest": "é" * (spill.LIMIT // 2),
     "texts": np.array([f"text {number}" for number in range(20_000)]),
 }
 
@@ -512,7 +513,7 @@ def test_long_attribute_shrinks_grows_and_goes(path: str, open_driver: Open) -> 
         driver.read_attr(root, "long")
     driver.close()
     with h5py.File(path, "r") as file:
-        assert not [name for name in file.attrs if name.startswith(_spill.HIDDEN)]
+        assert not [name for name in file.attrs if name.startswith(spill.HIDDEN)]
 
 
 def test_long_text_is_whole_for_other_programs(path: str, open_driver: Open) -> None:

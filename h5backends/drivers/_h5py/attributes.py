@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 from h5py import h5a, h5s, h5t
 
+from h5backends.drivers import spill
 from h5backends.types import Stored
 
 __all__ = ["names", "overwrite", "read", "read_all", "write"]
@@ -30,7 +31,7 @@ def names(node: _ObjectID) -> list[str]:
     """List the names of a node's attributes, sorted."""
     found: list[str] = []
     h5a.iterate(node, lambda name: found.append(_text(name)))
-    return sorted(found)
+    return sorted(name for name in found if not spill.is_hidden(name))
 
 
 def read(node: _ObjectID, name: str) -> Stored:
@@ -44,6 +45,8 @@ def read(node: _ObjectID, name: str) -> Stored:
     raw = name.encode("utf-8", "surrogateescape")
     if not h5a.exists(node, raw):
         raise KeyError(name)
+    if h5a.exists(node, (spill.HIDDEN + "TYPE.").encode() + raw):
+        return read_all(node)[name]  # PyTables had to spread it over several
     return _value(h5a.open(node, raw))
 
 
@@ -55,7 +58,7 @@ def read_all(node: _ObjectID) -> dict[str, Stored]:
         found[_text(name)] = _value(h5a.open(node, name), name in _ONE_TEXT)
 
     h5a.iterate(node, visit)
-    return dict(sorted(found.items()))
+    return spill.visible(dict(sorted(found.items())))
 
 
 def write(node: _ObjectID, values: Mapping[str, Stored]) -> None:

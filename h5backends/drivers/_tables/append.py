@@ -1,0 +1,60 @@
+"""Appending to the growing arrays of a PyTables file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from h5backends.drivers._tables.arrays import Array
+from h5backends.drivers._tables.file import OpenFile
+from h5backends.drivers._tables.tree import TablesHandle
+
+__all__ = ["TablesAppender"]
+
+
+class TablesAppender:
+    """Rows to the end of one array: whole chunks directly, the rest through HDF5's pipeline.
+
+    Parameters
+    ----------
+    file : OpenFile
+        The file.
+    handle : TablesHandle
+        The array's handle.
+    array : Array, Ragged or Records
+        The array.
+    """
+
+    def __init__(self, file: OpenFile, handle: TablesHandle, array: Any) -> None:
+        self._file = file
+        self._handle = handle
+        self._array = array
+        self._chunk = array.whole_row_chunk if isinstance(array, Array) else 0
+        self._origin = (0,) * (len(array.shape) - 1)
+
+    def append(self, start: int, rows: NDArray[Any]) -> None:
+        """Write `rows` behind the first `start` rows and grow the array to hold exactly them."""
+        file, array = self._file, self._array
+        with file.translate(self._handle.path):
+            file.require_open()
+            if array.length != start:
+                array.resize(start)
+            chunk = self._chunk
+            count = len(rows)
+            if not chunk or count < chunk or not rows.size:
+                array.append(rows)
+                return
+            # Up to the next chunk boundary, then whole chunks around the pipeline, then the rest.
+            head = -start % chunk
+            if head:
+                array.append(rows[:head])
+            whole = (count - head) // chunk * chunk
+            if whole:
+                array.resize(start + head + whole)
+            for position in range(head, head + whole, chunk):
+                array.write_chunk(
+                    (start + position, *self._origin), rows[position : position + chunk]
+                )
+            if head + whole < count:
+                array.append(rows[head + whole :])
