@@ -60,7 +60,7 @@ def select(key: Any, shape: tuple[int, ...]) -> Selection:
     """
     if isinstance(key, np.ndarray) and key.dtype == bool and key.ndim > 1:
         return _select_mask(key, shape)
-    items = _expand(key if isinstance(key, tuple) else (key,), shape)
+    items, gap = _expand(key if isinstance(key, tuple) else (key,), shape)
     box: list[slice] = []
     after: list[Any] = []
     trivial = covers = True
@@ -90,6 +90,8 @@ def select(key: Any, shape: tuple[int, ...]) -> Selection:
             after.append(positions)
             trivial = covers = False
     _check_lists(after)
+    if gap is not None:
+        after.insert(gap, ...)
     boxes = [tuple(box)]
     if runs is not None:
         boxes = [
@@ -99,8 +101,12 @@ def select(key: Any, shape: tuple[int, ...]) -> Selection:
     return Selection(boxes, runs_axis, None if trivial else tuple(after), covers)
 
 
-def _expand(key: tuple[Any, ...], shape: tuple[int, ...]) -> list[Any]:
-    """Replace the ellipsis, complete with full slices, bring integers and lists to one form."""
+def _expand(key: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[list[Any], int | None]:
+    """Replace the ellipsis, complete with full slices, bring integers and lists to one form.
+
+    Also returns where an ellipsis stood for no axis at all: numpy lets it part two lists even
+    then, and puts their axis first.
+    """
     items: list[Any] = []
     for item in key:
         if item is None:
@@ -123,7 +129,8 @@ def _expand(key: tuple[Any, ...], shape: tuple[int, ...]) -> list[Any]:
             "too many indices", expected=f"at most {len(shape)}", found=str(len(items) - 1)
         )
     place = next(n for n, item in enumerate(items) if item is ...)
-    return [*items[:place], *[slice(None)] * missing, *items[place + 1 :]]
+    gap = place if not missing and place < len(items) - 1 else None
+    return [*items[:place], *[slice(None)] * missing, *items[place + 1 :]], gap
 
 
 def _check(index: int, length: int, axis: int) -> int:

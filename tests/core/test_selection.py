@@ -55,6 +55,23 @@ def test_numpy_index_of_any_kind(data: st.DataObject) -> None:
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        (slice(None), [0, 2], ..., 0),
+        (slice(None), [0, 2], 0, ...),
+        (0, ..., [0, 2], slice(None)),
+        (0, [0, 2], slice(None)),
+        ([0, 2], slice(None), 0),
+        ([0, 2], ..., slice(None), [1, 3]),
+    ],
+    ids=repr,
+)
+def test_where_the_axis_of_a_list_goes(key: Any) -> None:
+    array = np.arange(60).reshape(3, 4, 5)
+    np.testing.assert_array_equal(read(array, key), array[key])
+
+
 @settings(max_examples=300)
 @given(st.data())
 def test_covers_means_every_element_once(data: st.DataObject) -> None:
