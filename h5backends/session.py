@@ -14,12 +14,13 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from h5backends import codec
+from h5backends.block_buffer import BlockBuffer
 from h5backends.buffer import RaggedBuffer, RowBuffer
 from h5backends.drivers.base import Driver, SupportsFsync, SupportsSwmr
 from h5backends.errors import FileClosedError, H5Error, ReadOnlyError, StructureFrozenError
@@ -71,7 +72,7 @@ class Session:
         self.dirty = False
         self._given_policy = policy
         self.policy = policy or FlushPolicy()
-        self._buffers: dict[Any, RowBuffer | RaggedBuffer] = {}
+        self._buffers: dict[Any, RowBuffer | RaggedBuffer | BlockBuffer] = {}
         self._storages: dict[Any, Storage] = {}
         self._swmr = False
         self._dead: str | None = None
@@ -204,7 +205,31 @@ class Session:
                 self._buffers[identity] = buffer
             return buffer
 
-    def pending(self, handle: Handle) -> RowBuffer | RaggedBuffer | None:
+    def blocks(self, handle: Handle, rank: int, after: Sequence[BlockBuffer] = ()) -> BlockBuffer:
+        """Return the buffer of a ``CARRAY`` that is written point by point.
+
+        Parameters
+        ----------
+        handle : handle
+            The array.
+        rank : int
+            How many of its axes are those of the points.
+        after : sequence of BlockBuffer
+            Buffers that are always written before this one.
+        """
+        with self.lock:
+            self.require_writable()
+            identity = self.driver.identity(handle)
+            buffer = self._buffers.get(identity)
+            if not isinstance(buffer, BlockBuffer) or len(buffer.scan_shape) != rank:
+                if buffer is not None:
+                    buffer.drain()
+                    buffer.detach()
+                buffer = BlockBuffer(self, handle, rank, self.storage(handle), after)
+                self._buffers[identity] = buffer
+            return buffer
+
+    def pending(self, handle: Handle) -> RowBuffer | RaggedBuffer | BlockBuffer | None:
         """Return the buffer of an array if it has one."""
         if not self._buffers:
             return None

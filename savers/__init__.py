@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from savers.errors import ErrorSaverLoader
     from savers.export import DataToExportSaver
     from savers.export_enlargeable import DataToExportEnlargeableSaver
+    from savers.export_extended import DataToExportExtendedSaver
+    from savers.extended import DataExtendedSaver
     from savers.loader import DataLoader
     from savers.low_level import H5SaverLowLevel
     from savers.management import DataManagement
@@ -38,6 +40,7 @@ _HOMES = {
     "DataDim": "enums",
     "DataDistribution": "enums",
     "DataEnlargeableSaver": "enlargeable",
+    "DataExtendedSaver": "extended",
     "DataLoader": "loader",
     "DataManagement": "management",
     "DataRaw": "data",
@@ -45,6 +48,7 @@ _HOMES = {
     "DataSource": "enums",
     "DataToExport": "data",
     "DataToExportEnlargeableSaver": "export_enlargeable",
+    "DataToExportExtendedSaver": "export_extended",
     "DataToExportSaver": "export",
     "DataToExportTimedSaver": "timed",
     "DataType": "enums",
@@ -63,6 +67,7 @@ __all__ = [
     "DataDim",
     "DataDistribution",
     "DataEnlargeableSaver",
+    "DataExtendedSaver",
     "DataLoader",
     "DataManagement",
     "DataRaw",
@@ -70,6 +75,7 @@ __all__ = [
     "DataSource",
     "DataToExport",
     "DataToExportEnlargeableSaver",
+    "DataToExportExtendedSaver",
     "DataToExportSaver",
     "DataToExportTimedSaver",
     "DataType",

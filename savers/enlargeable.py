@@ -16,16 +16,22 @@ from savers.data import Axis, DataWithAxes
 from savers.enums import DataDim, DataType
 from savers.interchange import AxisLike, DataLike, as_axis, as_data
 from savers.management import Openable, child
-from savers.plan import AxisWatch, Plan, Plans, SignalPlan, Slot, append_together, point_key
+from savers.plan import (
+    POSITIONS,
+    AxisWatch,
+    Plan,
+    Plans,
+    SignalPlan,
+    Slot,
+    append_together,
+    point_key,
+)
 from savers.signal import DataSaverLoader, signal_attributes
 from savers.viewers import describe_signal
 
 __all__ = ["DataEnlargeableSaver", "block_length", "growing_slot", "positions_of"]
 
 _log = logging.getLogger(__name__)
-
-POSITIONS = "Positions"
-"""Behind the name of an axis array: the positions of every point where they differ."""
 
 
 class DataEnlargeableSaver(DataSaverLoader):

@@ -24,10 +24,11 @@ from savers.enlargeable import (
 from savers.enums import DataType
 from savers.export import DataToExportSaver, group_attributes
 from savers.interchange import DataLike, ExportLike, as_data, as_export
+from savers.low_level import H5SaverLowLevel
 from savers.management import Openable, child
 from savers.plan import Plan, Plans, SignalPlan, Slot, append_together, point_key
 
-__all__ = ["DataToExportEnlargeableSaver"]
+__all__ = ["DataToExportEnlargeableSaver", "as_parts", "nav_group_in", "open_to_readers"]
 
 
 class DataToExportEnlargeableSaver(DataToExportSaver):
@@ -167,13 +168,7 @@ class DataToExportEnlargeableSaver(DataToExportSaver):
             axis_values = positions_of(data[0])
         plan.take_axes(axis_values, values, rows)
         append_together(session, plan.buffers, values, rows or 1)
-        self._open_to_readers()
-
-    def _open_to_readers(self) -> None:
-        """Let SWMR readers in, now that the structure is complete."""
-        saver = self._h5saver
-        if saver.swmr_mode and saver.is_swmr_capable and not saver.is_swmr_active:
-            saver.enable_swmr()
+        open_to_readers(self._h5saver)
 
     def _make_plan(
         self, where: str | Node, data: Sequence[DataLike], attrs: dict[str, Any]
@@ -253,6 +248,12 @@ def nav_group_in(group: GROUP) -> GROUP:
     if isinstance(found, GROUP):
         return found
     return create_group(group.session, group, layout.NAV_AXES, "", {"NX_class": "NXcollection"})
+
+
+def open_to_readers(saver: H5SaverLowLevel) -> None:
+    """Let SWMR readers in where the file was opened for that, now that the structure is there."""
+    if saver.swmr_mode and saver.is_swmr_capable and not saver.is_swmr_active:
+        saver.enable_swmr()
 
 
 def as_parts(data: ExportLike | DataLike) -> Sequence[DataLike]:

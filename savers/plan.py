@@ -22,6 +22,8 @@ from savers.data import Axis
 from savers.interchange import AxisLike, DataLike, as_axis
 
 __all__ = [
+    "POINT_TIMES",
+    "POSITIONS",
     "AxisWatch",
     "Plan",
     "Plans",
@@ -34,6 +36,11 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 _NDARRAY = np.ndarray
+
+POSITIONS = "Positions"
+"""Behind the name of an axis array: the positions at every point where they differ from it."""
+POINT_TIMES = "PointTimes"
+"""When each point of a scan was complete, in seconds since 1970; NaN for points still to come."""
 
 
 class Buffer(Protocol):
@@ -160,7 +167,7 @@ class SignalPlan:
 
     __slots__ = ("bars", "group", "name", "origin", "slots", "watches")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         name: str,
         origin: str,
@@ -176,15 +183,16 @@ class SignalPlan:
         self.bars = bars
         self.watches = watches
 
-    def target(self) -> tuple[str | None, str, list[Any], dict[int, AxisWatch]]:
+    def target(self) -> tuple[str | None, str, list[Any], list[Any], dict[int, AxisWatch]]:
         """Return what :meth:`Plan.quick` compares a point with.
 
         The name is None, which nothing equals, where points have more than their arrays.
         """
-        simple = not self.bars and all(watch.slot is None for watch in self.watches)
+        simple = all(watch.slot is None for watch in self.watches)
         types = [(slot.dtype, slot.shape) for slot in self.slots]
+        bars = [(slot.dtype, slot.shape) for slot in self.bars]
         watches = {watch.index: watch for watch in self.watches}
-        return self.name if simple else None, self.origin, types, watches
+        return self.name if simple else None, self.origin, types, bars, watches
 
     def all_slots(self) -> list[Slot]:
         """Return the slots in the order in which :meth:`take` gives values."""
@@ -317,17 +325,14 @@ class Plan:
         if len(data) != len(targets):
             return None
         values: list[Any] = []
-        for dwa, target in zip(data, targets, strict=True):
-            name, origin, types, watches = target
+        for dwa, (name, origin, types, bars, watches) in zip(data, targets, strict=True):
             if dwa.name != name or dwa.origin != origin or dwa.nav_indexes:
                 return None
-            arrays = dwa.data
-            if dwa.errors is not None or len(arrays) != len(types):
+            if not _take_exact(dwa.data, types, values):
                 return None
-            for value, (dtype, shape) in zip(arrays, types, strict=True):
-                if type(value) is not _NDARRAY or value.dtype != dtype or value.shape != shape:
-                    return None
-                values.append(value)
+            errors = dwa.errors
+            if (errors is not None or bars) and not _take_exact(errors or (), bars, values):
+                return None
             if watches:
                 for axis in dwa.axes:
                     watch = watches.get(axis.index)
@@ -361,6 +366,19 @@ class Plan:
             remedy="Every point brings all signals of the first one. Save others in another "
             "group.",
         )
+
+
+def _take_exact(arrays: Sequence[Any], types: Sequence[Any], values: list[Any]) -> bool:
+    """Add arrays to the values if they are exactly of these types and shapes."""
+    if len(arrays) != len(types):
+        return False
+    for value, (dtype, shape) in zip(arrays, types, strict=True):
+        if type(value) is not _NDARRAY or value.shape != shape:
+            return False
+        if value.dtype is not dtype and value.dtype != dtype:
+            return False
+        values.append(value)
+    return True
 
 
 _P = TypeVar("_P", bound=Plan)
