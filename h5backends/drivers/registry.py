@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,8 @@ from h5backends.errors import DriverError, DriverNotInstalledError, UnknownDrive
 from h5backends.types import Capability
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from h5backends.drivers.base import Driver
 
 __all__ = ["GROUP", "backends_available", "driver_names", "drivers_with", "load", "refresh"]
@@ -24,6 +25,8 @@ _INSTALL = {"h5py": "h5py", "tables": "tables", "h5pyd": "'h5pyd>=0.24,<1'"}
 
 @cache
 def _entry_points() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points  # takes longer than the rest of the import
+
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
