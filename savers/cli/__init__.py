@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from h5backends.errors import H5Error, UnknownDriverError
-from savers.cli import console, drivers, follow, record, tree
+from savers.cli import console, drivers, follow, record, recovery, tree
 
 __all__ = ["app", "main"]
 
@@ -20,6 +20,8 @@ Exit codes:
     2  wrong arguments
     3  the program that wrote the file crashed
     4  nothing came in time
+    5  the file is damaged
+    6  another program is writing the file
   130  stopped by Ctrl-C; by another signal 128 + its number
 """
 
@@ -96,6 +98,14 @@ app.command(
         "h5backends tree hdf5://home/me/run.h5 --json",
     ),
 )(tree.tree)
+app.command(
+    short_help="Tell the state of a file and what can be read of it.",
+    epilog=_examples("h5backends check run.h5", "h5backends check run.h5 --json"),
+)(recovery.check)
+app.command(
+    short_help="Mend a file that a crash left behind.",
+    epilog=_examples("h5backends repair run.h5 --dry-run", "h5backends repair run.h5"),
+)(recovery.repair)
 app.command(
     short_help="List the drivers and what they can do.",
     epilog=_examples("h5backends drivers", "h5backends drivers --json"),

@@ -40,6 +40,10 @@ class Exit(IntEnum):
     """The program that wrote the file died before closing it."""
     TIMEOUT = 4
     """Nothing came within the time given."""
+    DAMAGED = 5
+    """The file is damaged, and mending its header would not help."""
+    BUSY = 6
+    """Another program is writing the file."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C; other signals give 128 plus their number."""
 
