@@ -272,6 +272,12 @@ class WriterWatch:
         OSError
             The operating system does not let us read the file.
         """
+        state = self._look()
+        # It may have closed the file and ended while we looked: what counts is how the file
+        # stands now that the process is gone.
+        return self._look() if state is WriterState.CRASHED else state
+
+    def _look(self) -> WriterState:
         # The sign first: a writer that closes takes its mark off before it takes the sign away.
         beat = read_heartbeat(self.path)
         state = file_state(self.path)

@@ -227,7 +227,9 @@ def _check_marked(path: str, mode: Mode, by_swmr: bool) -> None:
     if found:
         raise _busy(path, found, swmr_reader=by_swmr and mode == "r")
     _refuse_unseen(path)
-    raise _crashed(path)
+    # It may have closed the file and ended since the mark was read.
+    if file_state(path) in _MARKED:
+        raise _crashed(path)
 
 
 def _living(path: str) -> list[Holder]:
