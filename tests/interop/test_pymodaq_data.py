@@ -1,185 +1,386 @@
-"""Our data model beside the real pymodaq_data: its objects here, ours there, xarray's in both."""
+"""Data saved here and loaded by the real pymodaq_data 5.3.0, and the other way round.
+
+The same program runs with the classes of either package; what it saved is loaded by both.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from h5backends.errors import DTypeError
-from savers import Axis, DataCalculated, DataDim, DataRaw, DataWithAxes
-from savers.enums import DataDistribution, DataSource
-from savers.interchange import as_axis, as_data, as_export
+import savers
+from savers import DataLoader, DataWithAxes
+from savers.interchange import as_data
 
-CASES: dict[str, dict[str, Any]] = {
-    "scalar": {"data": [np.array([1.5])]},
-    "spectrum": {
-        "data": [np.arange(5.0), np.ones(5)],
-        "labels": ["a", "b"],
-        "axes": [("energy", "eV", np.arange(5.0) ** 2, 0)],
-        "errors": [np.zeros(5), np.ones(5)],
-        "units": "V",
-        "origin": "camera",
-    },
-    "linear axis": {"data": [np.arange(4)], "axes": [("time", "s", np.linspace(0, 3, 4), 0)]},
-    "image": {
-        "data": [np.zeros((3, 4), np.uint16)],
-        "axes": [("y", "mm", np.arange(3.0) ** 2, 0)],
-    },
-    "point with an axis": {"data": [np.array([1.0])], "axes": [("x", "", np.array([5.0]), 0)]},
-    "cube": {"data": [np.zeros((2, 3, 4))]},
-    "map": {
-        "data": [np.arange(24.0).reshape(2, 3, 4)],
-        "axes": [("x", "mm", np.array([0.0, 5.0]), 0), ("y", "mm", np.arange(3.0) ** 2, 1)],
-        "nav_indexes": (0, 1),
-        "source": "calculated",
-    },
-    "spread": {
-        "data": [np.arange(6.0).reshape(3, 2)],
-        "distribution": "spread",
-        "axes": [("x", "mm", np.array([3.0, 1.0, 2.5]), 0)],
-        "nav_indexes": (0,),
-    },
-    "extra": {"data": [np.array([1.0])], "gain": 5, "note": "ü"},
-}
+pytestmark = [
+    # Its loader says so for all data with navigation, also those of its own files.
+    pytest.mark.filterwarnings("ignore:The specified dimensionality is not coherent:Warning"),
+]
+
+DRIVERS = ("h5py", "tables")
+START = 1_700_000_000.25
 
 
-def make(module: Any, name: str) -> Any:
-    """Make the data of a case with our classes, or with those of pymodaq_data."""
-    case = dict(CASES[name])
+@pytest.fixture(params=DRIVERS)
+def ours(request: pytest.FixtureRequest) -> str:
+    """Our driver."""
+    return str(request.param)
+
+
+@pytest.fixture(params=DRIVERS)
+def theirs(request: pytest.FixtureRequest) -> str:
+    """PyMoDAQ's backend."""
+    return str(request.param)
+
+
+def their_names(pymodaq: Any) -> SimpleNamespace:
+    """The classes of pymodaq_data under the names that both packages have."""
+    names = {}
+    for module in (pymodaq.data, pymodaq.saving, pymodaq.data_saving):
+        names.update({name: getattr(module, name) for name in dir(module) if name[0].isupper()})
+    return SimpleNamespace(**names)
+
+
+@contextmanager
+def opened(names: Any, driver: str, path: Path) -> Iterator[Any]:
+    """A saver of either package with a new file."""
+    saver = names.H5SaverLowLevel("custom", driver)
+    saver.init_file(path, new_file=True)
+    try:
+        yield saver
+    finally:
+        saver.close_file()
+
+
+@contextmanager
+def their_loader(pymodaq: Any, backend: str, path: Path) -> Iterator[Any]:
+    """PyMoDAQ's loader of a file."""
+    saver = pymodaq.saving.H5SaverLowLevel("custom", backend)
+    saver.open_file(path, "r")
+    try:
+        yield pymodaq.data_saving.DataLoader(saver)
+    finally:
+        saver.close_file()
+
+
+# -- programs, written for either package -------------------------------------------------------
+
+Saved = list[tuple[str, Any]]
+"""Path of an array, and the data that a loader must return for it (None: whatever both say)."""
+
+
+def at(data: Any, seconds: float) -> Any:
+    """Set when data were taken."""
+    data.timestamp = START + seconds
+    return data
+
+
+def plain_data(names: Any) -> list[Any]:
+    """One of everything that a single group can hold."""
+    number = names.Axis("energy", units="eV", data=np.linspace(1, 2, 5))
+    height = names.Axis("height", units="mm", data=np.arange(3.0) ** 2, index=0)
+    width = names.Axis("width", units="mm", data=np.arange(4.0), index=1)
+    shift = names.Axis("delay", units="fs", data=np.arange(2.0), index=0)
+    lower = names.Axis("height", units="mm", data=np.arange(3.0), index=1)
+    return [
+        names.DataRaw("power", units="W", data=[np.array([0.5]), np.array([2.5])], origin="meter",
+                      labels=["low", "high"]),
+        names.DataRaw("spectrum", units="V", data=[np.arange(5.0), np.arange(5.0) ** 2],
+                      labels=["a", "b"], axes=[number], origin="spectrometer"),
+        names.DataRaw("counts", data=[np.arange(5, dtype=np.int32)], origin="counter"),
+        names.DataCalculated("image", units="V", data=[np.arange(12.0).reshape(3, 4)],
+                             axes=[height, width], origin="camera",
+                             errors=[np.full((3, 4), 0.5)]),
+        names.DataRaw("stack", units="V", data=[np.arange(6.0).reshape(2, 3)], origin="camera",
+                      axes=[shift, lower], nav_indexes=(0,)),
+    ]  # fmt: skip
+
+
+def save_plain(names: Any, saver: Any) -> Saved:
+    data_saver = names.DataSaverLoader(saver)
+    saved = []
+    for number, data in enumerate(plain_data(names)):
+        at(data, number)
+        group = saver.add_det_group("/RawData", title=data.name)
+        data_saver.add_data(group, data)
+        saved.append((f"{group.path}/Data00", data))
+    return saved
+
+
+def save_bundle(names: Any, saver: Any) -> Saved:
+    bundle = names.DataToExport("all", data=[at(d, n) for n, d in enumerate(plain_data(names))])
+    names.DataToExportSaver(saver).add_data("/RawData", bundle)
+    counts: dict[str, int] = {}
+    saved = []
+    for data in bundle.data:
+        channel = counts.setdefault(data.dim.name, 0)
+        counts[data.dim.name] += 1
+        saved.append((f"/RawData/{data.dim.name}/CH{channel:02d}/Data00", data))
+    return saved
+
+
+def save_extended(names: Any, saver: Any, shape: tuple[int, ...]) -> Saved:
+    scan = saver.add_scan_group("/RawData", title="a scan")
+    scan_saver = names.DataToExportExtendedSaver(saver, shape)
     axes = [
-        module.Axis(label, units, data, index)
-        for label, units, data, index in case.pop("axes", [])
+        names.Axis(f"stage {n}", units="mm", data=np.linspace(0, 1, length) ** 2, index=n)
+        for n, length in enumerate(shape)
     ]
-    source = case.pop("source", "raw")
-    return module.DataWithAxes(name, source=source, axes=axes, **case)
+    scan_saver.add_nav_axes(scan, axes)
+    cubes: dict[str, Any] = {
+        "power": np.full(shape, np.nan),
+        "spectrum": np.full((*shape, 4), 0.0),
+    }
+    for number, indexes in enumerate(np.ndindex(shape)):
+        power = np.array([number / 2])
+        spectrum = np.arange(4.0) + number
+        cubes["power"][indexes], cubes["spectrum"][indexes] = power[0], spectrum
+        energy = names.Axis("energy", units="eV", data=np.arange(4.0) / 8, index=0)
+        bundle = names.DataToExport(
+            "point",
+            data=[
+                at(names.DataRaw("power", units="W", data=[power], origin="meter"), number),
+                at(names.DataRaw("spectrum", data=[spectrum], axes=[energy], origin="cam",
+                                 labels=["s"], errors=[spectrum / 10]), number),
+            ],
+        )  # fmt: skip
+        scan_saver.add_data(scan, bundle, indexes)
+    nav = tuple(range(len(shape)))
+    power_data = names.DataRaw(
+        "power", units="W", data=[cubes["power"]], axes=axes, nav_indexes=nav, origin="meter"
+    )
+    energy = names.Axis("energy", units="eV", data=np.arange(4.0) / 8, index=len(shape))
+    spectra = names.DataRaw("spectrum", data=[cubes["spectrum"]], axes=[*axes, energy],
+                            nav_indexes=nav, origin="cam", labels=["s"],
+                            errors=[cubes["spectrum"] / 10])  # fmt: skip
+    return [
+        (f"{scan.path}/Data0D/CH00/Data00", at(power_data, 0)),
+        (f"{scan.path}/Data1D/CH00/Data00", at(spectra, 0)),
+    ]
 
 
-class Ours:
-    """Our classes under the names of the other package's module."""
-
-    Axis = Axis
-    DataWithAxes = DataWithAxes
+def save_scan_1d(names: Any, saver: Any) -> Saved:
+    return save_extended(names, saver, (6,))
 
 
-def look_alike(one: Any, other: Any) -> None:
-    """Check that two data of any class say the same."""
-    for name in ("name", "origin", "units", "shape", "size", "length", "timestamp"):
-        assert getattr(one, name) == getattr(other, name), name
-    for name in ("dim", "source", "distribution"):
-        assert getattr(one, name).name == getattr(other, name).name, name
-    assert list(one.labels) == list(other.labels)
-    assert tuple(one.nav_indexes) == tuple(other.nav_indexes)
-    assert tuple(one.sig_indexes) == tuple(other.sig_indexes)
-    assert [a.label for a in one.axes] == [a.label for a in other.axes]
-    for mine, theirs in zip(one.axes, other.axes, strict=True):
-        assert (mine.units, mine.index, mine.size) == (theirs.units, theirs.index, theirs.size)
-        assert mine.spread_order == theirs.spread_order
-        np.testing.assert_allclose(mine.get_data(), theirs.get_data(), rtol=1e-12, atol=0)
-    assert (one.errors is None) == (other.errors is None)
-    for name in ("data", "errors"):
-        for mine, theirs in zip(getattr(one, name) or [], getattr(other, name) or [], strict=True):
-            np.testing.assert_array_equal(mine, theirs)
-            assert mine.dtype == theirs.dtype
-    assert sorted(one.extra_attributes) == sorted(other.extra_attributes)
-    for name in one.extra_attributes:
-        assert getattr(one, name) == getattr(other, name)
+def save_scan_2d(names: Any, saver: Any) -> Saved:
+    return save_extended(names, saver, (3, 2))
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_the_same_arguments_mean_the_same(pymodaq: Any, name: str) -> None:
-    ours, theirs = make(Ours, name), make(pymodaq.data, name)
-    theirs.timestamp = ours.timestamp
-    look_alike(ours, theirs)
+def points(names: Any, count: int) -> list[Any]:
+    """Points of a log: a value, and a spectrum with its axis."""
+    result = []
+    for number in range(count):
+        energy = names.Axis("energy", units="eV", data=np.arange(4.0) / 8, index=0)
+        value = at(
+            names.DataRaw("power", units="W", data=[np.array([number / 2])], origin="meter"),
+            number,
+        )
+        spectrum = names.DataRaw(
+            "spectrum", data=[np.arange(4.0) + number], axes=[energy], origin="cam"
+        )
+        result.append(at(names.DataToExport("point", data=[value, at(spectrum, number)]), number))
+    return result
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_theirs_become_ours_and_stay_as_they_were(pymodaq: Any, name: str) -> None:
-    theirs = make(pymodaq.data, name)
-    before = theirs.deepcopy()
-    ours = as_data(theirs)
-    look_alike(ours, theirs)
-    assert ours.data[0] is theirs.data[0]  # shared, not copied
-    look_alike(theirs, before)
-    assert theirs == before
+def grown(names: Any, count: int, axes: Callable[[], list[Any]]) -> Saved:
+    """What a log of points is loaded as."""
+    numbers = np.arange(float(count))
+    energy = names.Axis("energy", units="eV", data=np.arange(4.0) / 8, index=1)
+    spread = {"nav_indexes": (0,), "distribution": "spread"}
+    power = names.DataRaw(
+        "power", units="W", data=[numbers / 2], axes=axes(), origin="meter", **spread
+    )
+    spectra = names.DataRaw("spectrum", data=[numbers[:, None] + np.arange(4.0)], origin="cam",
+                            axes=[*axes(), energy], **spread)  # fmt: skip
+    return [
+        ("/RawData/Data0D/CH00/EnlData00", at(power, 0)),
+        ("/RawData/Data1D/CH00/EnlData00", at(spectra, 0)),
+    ]
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_ours_become_theirs(pymodaq: Any, name: str) -> None:
-    ours = make(Ours, name)
-    theirs = ours.to_pymodaq()
-    assert isinstance(theirs, pymodaq.data.DataWithAxes)
-    look_alike(ours, theirs)
-    assert theirs == make(pymodaq.data, name)
+def save_timed(names: Any, saver: Any) -> Saved:
+    log = names.DataToExportTimedSaver(saver)
+    for point in points(names, 5):
+        log.add_data("/RawData", point)
+    times = START + np.arange(5.0)
+    return grown(names, 5, lambda: [names.Axis("time", units="s", data=times, index=0)])
 
 
-def test_the_kinds_correspond(pymodaq: Any) -> None:
-    assert type(DataRaw("a", data=[1.0]).to_pymodaq()) is pymodaq.data.DataRaw
-    assert type(DataCalculated("a", data=[1.0]).to_pymodaq()) is pymodaq.data.DataCalculated
-    assert pymodaq.data.DataDim.Data1D == DataDim.Data1D
-    assert DataDim.Data1D == pymodaq.data.DataDim.Data1D
-    assert DataDim.Data1D != pymodaq.data.DataDim.Data2D
-    assert DataDim.names() == pymodaq.data.DataDim.names()
-    assert DataSource.names() == pymodaq.data.DataSource.names()
-    assert DataDistribution.names() == pymodaq.data.DataDistribution.names()
+def save_enlargeable(names: Any, saver: Any) -> Saved:
+    log = names.DataToExportEnlargeableSaver(saver, ("x", "y"), ("mm", "um"))
+    for number, point in enumerate(points(names, 5)):
+        log.add_data("/RawData", point, axis_values=[float(number), number**2.0])
+    numbers = np.arange(5.0)
+    return grown(
+        names,
+        5,
+        lambda: [
+            names.Axis("x", units="mm", data=numbers, index=0, spread_order=0),
+            names.Axis("y", units="um", data=numbers**2, index=0, spread_order=1),
+        ],
+    )
 
 
-def test_axes_keep_what_they_are(pymodaq: Any) -> None:
-    theirs = pymodaq.data.Axis("t", "s", offset=1.0, scaling=0.5, size=10**9)
-    ours = as_axis(theirs)
-    assert ours.data is None  # a thousand million points were not made
-    assert (ours.offset, ours.scaling, ours.size) == (1.0, 0.5, 10**9)
-    assert as_axis(ours) is ours
-    back = ours.to_pymodaq()
-    assert (back.data, back.offset, back.scaling, back.size) == (None, 1.0, 0.5, 10**9)
+def save_enlargeable_alone(names: Any, saver: Any) -> Saved:
+    log = names.DataEnlargeableSaver(saver, ("x",), ("mm",))
+    group = saver.add_det_group("/RawData")
+    for number in range(4):
+        data = names.DataRaw("power", units="W", data=[np.array([number / 2])], origin="meter")
+        log.add_data(group, at(data, number), axis_values=[float(number)])
+    axis = names.Axis("x", units="mm", data=np.arange(4.0), index=0)
+    power = names.DataRaw("power", units="W", data=[np.arange(4.0) / 2], axes=[axis], origin="meter",
+                          nav_indexes=(0,), distribution="spread")  # fmt: skip
+    return [(f"{group.path}/EnlData00", at(power, 0))]
 
 
-def test_an_axis_of_tiny_steps_is_not_straightened(pymodaq: Any) -> None:
-    """The other package takes steps below 1e-8 for equal; here a position stays what it was."""
-    uneven = np.array([400e-9, 401e-9, 403e-9])
-    assert not np.array_equal(pymodaq.data.Axis("x", "m", uneven).get_data(), uneven)
-    np.testing.assert_array_equal(Axis("x", "m", uneven).get_data(), uneven)
+PROGRAMS = [
+    save_plain,
+    save_bundle,
+    save_scan_1d,
+    save_scan_2d,
+    save_timed,
+    save_enlargeable,
+    save_enlargeable_alone,
+]
 
 
-def test_bundles(pymodaq: Any) -> None:
-    parts = [make(pymodaq.data, name) for name in ("scalar", "spectrum", "map")]
-    theirs = pymodaq.data.DataToExport("point", data=parts)
-    ours = as_export(theirs)
-    assert ours.name == "point"
-    assert ours.timestamp == theirs.timestamp
-    assert ours.get_full_names() == theirs.get_full_names()
-    assert ours.get_dim_presents() == theirs.get_dim_presents()
-    for mine, other in zip(ours, theirs.data, strict=True):
-        look_alike(mine, other)
-    back = ours.to_pymodaq()
-    assert back == theirs
-    assert back.timestamp == theirs.timestamp
-    assert as_export(ours) is ours
-    assert as_export(parts).get_names() == ["scalar", "spectrum", "map"]
-    assert as_export(parts[0]).get_names() == ["scalar"]
-    assert as_export(DataRaw("one", data=[1.0])).get_names() == ["one"]
+# -- comparing ----------------------------------------------------------------------------------
 
 
-def test_what_is_not_data() -> None:
-    for bad in (5, "text", np.zeros(3), object()):
-        with pytest.raises(DTypeError):
-            as_data(bad)  # type: ignore[arg-type]
-        with pytest.raises(DTypeError):
-            as_axis(bad)  # type: ignore[arg-type]
-        with pytest.raises(DTypeError):
-            as_export(bad)  # type: ignore[arg-type]
+def check_same(found: Any, wanted: Any, units: bool = True) -> None:
+    """Check that two data, of whichever package, say the same."""
+    one, two = as_data(found), as_data(wanted)
+    for name in ("name", "origin", "labels", "source", "dim", "distribution", "nav_indexes"):
+        assert getattr(one, name) == getattr(two, name), name
+    if units:
+        assert one.units.replace("dimensionless", "") == two.units.replace("dimensionless", "")
+    assert one.timestamp == two.timestamp
+    assert len(one) == len(two)
+    for a, b in zip(one.data, two.data, strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+    assert (one.errors is None) == (two.errors is None)
+    for a, b in zip(one.errors or [], two.errors or [], strict=True):
+        np.testing.assert_array_equal(a, b)
+    check_axes(one, two)
 
 
-@pytest.mark.parametrize("name", ["scalar", "spectrum", "map", "image"])
-def test_xarray_objects_are_exchanged(pymodaq: Any, name: str) -> None:
-    pytest.importorskip("xarray", reason="xarray is an optional package")
-    ours, theirs = make(Ours, name), make(pymodaq.data, name)
-    theirs.timestamp = ours.timestamp
-    read = pymodaq.data.DataWithAxes.from_xarray(ours.to_xarray())
-    assert read.name == theirs.name
-    np.testing.assert_array_equal(read.data[0], theirs.data[0])
-    assert tuple(read.nav_indexes) == tuple(theirs.nav_indexes)
-    back = DataWithAxes.from_xarray(theirs.to_xarray())
-    back.timestamp = ours.timestamp
-    look_alike(back, ours)
+def check_axes(one: DataWithAxes, two: DataWithAxes) -> None:
+    """Check the axes, those aside that only count points: loaders add them."""
+
+    def known(data: DataWithAxes) -> list[Any]:
+        axes = sorted(data.axes, key=lambda axis: (axis.index, axis.spread_order))
+        return [axis for axis in axes if axis.label]
+
+    assert [a.label for a in known(one)] == [a.label for a in known(two)]
+    for a, b in zip(known(one), known(two), strict=True):
+        assert (a.units, a.index, a.spread_order) == (b.units, b.index, b.spread_order)
+        np.testing.assert_array_equal(a.get_data(), b.get_data())
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_they_load_what_we_saved(
+    pymodaq: Any, ours: str, theirs: str, tmp_path: Path, program: Any
+) -> None:
+    path = tmp_path / "ours.h5"
+    with opened(savers, ours, path) as saver:
+        saved = program(savers, saver)
+    with their_loader(pymodaq, theirs, path) as loader:
+        for where, data in saved:
+            check_same(loader.load_data(where, load_all=True), data)
+    with DataLoader(path, backend=ours) as loader:
+        for where, data in saved:
+            check_same(loader.load_data(where, load_all=True), data)
+            alone = loader.load_data(where)
+            np.testing.assert_array_equal(alone.data[0], data.data[0])
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_we_load_what_they_saved(
+    pymodaq: Any, ours: str, theirs: str, tmp_path: Path, program: Any
+) -> None:
+    path = tmp_path / "theirs.h5"
+    with opened(their_names(pymodaq), theirs, path) as saver:
+        saved = program(their_names(pymodaq), saver)
+    with their_loader(pymodaq, theirs, path) as loader:
+        wanted = [loader.load_data(where, load_all=True) for where, _ in saved]
+        with_them = [as_data(data) for data in wanted]
+    with DataLoader(path, backend=ours) as loader:
+        for (where, _), data in zip(saved, with_them, strict=True):
+            check_same(loader.load_data(where, load_all=True), data)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_we_save_their_objects(pymodaq: Any, ours: str, tmp_path: Path, program: Any) -> None:
+    """Our savers take the objects of pymodaq_data as they are, and leave them as they were."""
+    path = tmp_path / "mixed.h5"
+    mixed = SimpleNamespace(**vars(their_names(pymodaq)))
+    for name in savers.__all__:
+        if "Saver" in name:
+            setattr(mixed, name, getattr(savers, name))
+    with opened(mixed, ours, path) as saver:
+        saved = program(mixed, saver)
+    with DataLoader(path, backend=ours) as loader:
+        for where, data in saved:
+            check_same(loader.load_data(where, load_all=True), data)
+
+
+def test_background_in_both_directions(
+    pymodaq: Any, ours: str, theirs: str, tmp_path: Path
+) -> None:
+    def save(names: Any, driver: str, path: Path) -> None:
+        with opened(names, driver, path) as saver:
+            export = names.DataToExportSaver(saver)
+            data = names.DataRaw("spectrum", data=[np.arange(5.0) + 3], origin="cam")
+            export.add_data("/RawData", names.DataToExport("d", data=[data]))
+            bkg = names.DataRaw("spectrum", data=[np.full(5, 3.0)], origin="cam")
+            export.add_bkg("/RawData", names.DataToExport("b", data=[bkg]))
+
+    where = "/RawData/Data1D/CH00/Data00"
+    save(savers, ours, tmp_path / "ours.h5")
+    with their_loader(pymodaq, theirs, tmp_path / "ours.h5") as loader:
+        data = loader.load_data(where, with_bkg=True, load_all=True)
+        np.testing.assert_array_equal(data.data[0], np.arange(5.0))
+    save(their_names(pymodaq), theirs, tmp_path / "theirs.h5")
+    with DataLoader(tmp_path / "theirs.h5", backend=ours) as loader:
+        data = loader.load_data(where, with_bkg=True)
+        np.testing.assert_array_equal(data.data[0], np.arange(5.0))
+        np.testing.assert_array_equal(loader.load_data(where).data[0], np.arange(5.0) + 3)
+
+
+def test_they_list_all_our_data(pymodaq: Any, ours: str, theirs: str, tmp_path: Path) -> None:
+    path = tmp_path / "ours.h5"
+    with opened(savers, ours, path) as saver:
+        saved = save_scan_2d(savers, saver) + save_timed(savers, saver)
+        saver.add_log("a line")
+    with their_loader(pymodaq, theirs, path) as loader:
+        found = loader.load_all("/RawData")
+        assert {d.name for d in found.data} == {data.name for _, data in saved}
+        with_name = loader.load_data_from_name_origin("spectrum", "cam", "/RawData/Scan000")
+        check_same(with_name, saved[1][1])
+        assert str(loader.get_node("/RawData/Logger")[0]) == "a line"
+
+
+def test_their_browser_walks_our_file(
+    pymodaq: Any, ours: str, theirs: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "ours.h5"
+    with opened(savers, ours, path) as saver:
+        saved = save_scan_2d(savers, saver)
+    browser = pymodaq.browsing.H5BrowserUtil(backend=theirs)
+    browser.open_file(path, "r")
+    try:
+        for node in browser.walk_nodes("/"):
+            browser.get_h5_attributes(node.path)
+        for where, _ in saved:
+            attrs = browser.get_h5_attributes(where)[0]
+            assert attrs
+    finally:
+        browser.close_file()
