@@ -222,11 +222,11 @@ class Session:
             identity = self.driver.identity(handle)
             buffer = self._buffers.get(identity)
             if not isinstance(buffer, BlockBuffer) or len(buffer.scan_shape) != rank:
+                made = BlockBuffer(self, handle, rank, self.storage(handle), after)
                 if buffer is not None:
                     buffer.drain()
                     buffer.detach()
-                buffer = BlockBuffer(self, handle, rank, self.storage(handle), after)
-                self._buffers[identity] = buffer
+                buffer = self._buffers[identity] = made
             return buffer
 
     def pending(self, handle: Handle) -> RowBuffer | RaggedBuffer | BlockBuffer | None:
