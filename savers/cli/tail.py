@@ -92,18 +92,25 @@ class Tail:
             self._watch: WriterWatch | MarkWatch = (
                 MarkWatch(h5) if self._place.is_remote else WriterWatch(self._location)
             )
-            live = h5.swmr_mode or (
-                self._place.is_remote and self._watch.state() is not WriterState.FINISHED
-            )
+            live = self._is_live()
             # What was not there when following began is new, every row of it.
             self._begin(None if arrival.waited else self._last, live)
             if live:
                 yield from self._follow()
             else:
                 yield from self._rows(final=True)
-                self.end = End.FINISHED
         finally:
             self._h5.close_file()
+
+    def _is_live(self) -> bool:
+        """Tell whether more rows may come; where not, :attr:`end` says why."""
+        ended = self._has_ended()
+        if self._h5.swmr_mode or (self._place.is_remote and not ended):
+            self.end = End.STOPPED  # so far; what it left is read after the last look
+            return True
+        if not ended:
+            self.end = End.FINISHED
+        return False
 
     def _begin(self, last: int | None, live: bool) -> None:
         self._groups = find_streams(self._h5, self._path)

@@ -29,15 +29,6 @@ GROUP = "/RawData/Detector000"
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
 
-def wait_until(condition: Callable[[], Any], what: str) -> Any:
-    """Poll a condition until it holds, and return what it found."""
-    deadline = time.monotonic() + DEADLINE
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not in time: {what}"
-        time.sleep(0.01)
-    return found
-
-
 class Running:
     """The command in a process of its own, its output read as it comes."""
 
@@ -48,6 +39,8 @@ class Running:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
+            # Windows sends its signals to groups; the tests are not to get them.
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             env=os.environ
             | {"PYTHONIOENCODING": "utf-8", "PYTHONWARNINGS": "error", **environment},
         )
@@ -100,6 +93,15 @@ class Running:
         while (row := self.next_row()) is not None:
             found.append(row)
         return found
+
+    def until(self, condition: Callable[[], Any], what: str) -> None:
+        """Poll a condition until it holds."""
+        deadline = time.monotonic() + DEADLINE
+        while not condition():
+            state = f"exit code {self.process.poll()}, said: {self.errors}"
+            assert time.monotonic() < deadline, f"not in time: {what}; {state}"
+            assert self.alive or condition(), f"ended before: {what}; {state}"
+            time.sleep(0.01)
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)

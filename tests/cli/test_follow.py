@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from h5backends import H5Backend
-from tests.cli.conftest import GROUP, lengths, posix, saved, wait_until
+from tests.cli.conftest import GROUP, lengths, posix, saved
 
 
 def rows_of(text: str) -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ def append(h5: H5Backend, *numbers: int) -> None:
 def test_rows_arrive_while_they_are_written(start: Any, tmp_path: Path) -> None:
     path = tmp_path / "run.h5"
     follower = start("follow", path, "--json")
-    wait_until(lambda: "Waiting" in follower.errors, "the follower waits for the file")
+    follower.until(lambda: "Waiting" in follower.errors, "the follower waits for the file")
     recorder = start("record", path, "--rate", 100, "--seconds", 2)
     rows = [follower.next_row() for _ in range(100)]
     assert recorder.alive, "half of the rows came before the end"
@@ -150,7 +150,7 @@ def test_stopped_by_a_signal(start: Any, live: tuple[Path, H5Backend], name: str
 
 def test_interrupted_while_it_waits_for_the_file(start: Any, tmp_path: Path) -> None:
     follower = start("follow", tmp_path / "never.h5")
-    wait_until(lambda: "Waiting" in follower.errors, "the follower waits")
+    follower.until(lambda: "Waiting" in follower.errors, "the follower waits")
     follower.signal(signal.SIGINT if sys.platform != "win32" else signal.SIGTERM)
     code = follower.finish()
     if sys.platform != "win32":
@@ -189,7 +189,7 @@ def test_finished_tables_file(run: Any, tmp_path: Path, backend: str) -> None:
 def test_what_live_reading_needs(start: Any, run: Any, tmp_path: Path, options: Any) -> None:
     path = tmp_path / "run.h5"
     recorder = start("record", path, *options)
-    wait_until(path.exists, "the file")
+    recorder.until(path.exists, "the file")
     result = run("follow", path)
     assert recorder.alive, recorder.errors
     assert result.code == 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import tables
 from h5backends import H5Backend
 from h5backends.heartbeat import WriterState, writer_state
 from h5backends.superblock import FileState, file_state
-from tests.cli.conftest import GROUP, due, lengths, live_length, posix, saved, wait_until
+from tests.cli.conftest import GROUP, due, lengths, live_length, posix, saved
 
 
 @pytest.mark.parametrize("swmr", [True, False])
@@ -112,7 +111,7 @@ def test_file_in_use_is_not_replaced(run: Any, tmp_path: Path) -> None:
 def test_signals_close_the_file(start: Any, tmp_path: Path, name: str) -> None:
     path, number = tmp_path / "run.h5", getattr(signal, name)
     recorder = start("record", path, "--rate", 100)
-    wait_until(lambda: live_length(path) > 10, "some points")
+    recorder.until(lambda: live_length(path) > 10, "some points")
     recorder.signal(number)
     assert recorder.finish() == 128 + number
     assert "Traceback" not in recorder.errors
@@ -129,7 +128,7 @@ def test_signals_close_the_file(start: Any, tmp_path: Path, name: str) -> None:
 def test_signals_close_a_file_without_swmr(start: Any, tmp_path: Path, options: Any) -> None:
     path = tmp_path / "run.h5"
     recorder = start("record", path, "--rate", 100, *options)
-    wait_until(lambda: path.exists() and path.stat().st_size > 100_000, "the first flush")
+    recorder.until(lambda: path.exists() and path.stat().st_size > 100_000, "the first flush")
     recorder.signal(signal.SIGTERM)
     assert recorder.finish() == 128 + signal.SIGTERM
     assert file_state(path) is FileState.CLOSED
@@ -137,16 +136,14 @@ def test_signals_close_a_file_without_swmr(start: Any, tmp_path: Path, options: 
 
 
 @pytest.mark.skipif(sys.platform != "win32", reason="only Windows has SIGBREAK")
-def test_break_closes_the_file(tmp_path: Path) -> None:  # pragma: no cover
+def test_break_closes_the_file(start: Any, tmp_path: Path) -> None:
     path = tmp_path / "run.h5"
-    recorder = subprocess.Popen(
-        [sys.executable, "-m", "savers", "record", str(path), "--rate", "100"],
-        creationflags=subprocess.CREATE_NEW_PROCESS_GROUP,  # type: ignore[attr-defined]
-    )
-    wait_until(lambda: live_length(path) > 10, "some points")
-    recorder.send_signal(signal.CTRL_BREAK_EVENT)  # type: ignore[attr-defined]
-    assert recorder.wait(20) == 128 + signal.SIGBREAK  # type: ignore[attr-defined]
+    recorder = start("record", path, "--rate", 100)
+    recorder.until(lambda: live_length(path) > 10, "some points")
+    recorder.signal(signal.CTRL_BREAK_EVENT)  # type: ignore[attr-defined]
+    assert recorder.finish() == 128 + signal.SIGBREAK  # type: ignore[attr-defined]
     assert file_state(path) is FileState.CLOSED
+    assert set(lengths(path).values()) == {saved(recorder.lines[-1])}
 
 
 @posix
@@ -171,17 +168,37 @@ def test_kill_costs_nothing_that_was_flushed(start: Any, run: Any, tmp_path: Pat
 
 
 @posix
+@pytest.mark.parametrize("options", [["--backend", "tables"], ["--no-swmr"]])
+def test_kill_without_swmr(start: Any, run: Any, tmp_path: Path, options: list[str]) -> None:
+    path = tmp_path / "run.h5"
+    recorder = start("record", path, "--rate", 100, *options)
+    recorder.until(lambda: path.exists() and path.stat().st_size > 100_000, "the first flush")
+    recorder.signal(signal.SIGKILL)
+    recorder.finish()
+    before = path.read_bytes()
+    result = run("follow", path, "--json", "--all")
+    assert result.code == 3, result
+    rows = [json.loads(line) for line in result.out.splitlines()]
+    assert [row["row"] for row in rows] == list(range(len(rows)))
+    assert rows, "the rows of the first flush"
+    assert all(None not in row.values() for row in rows), "whole points"
+    assert "crashed" in result.err
+    assert run("tree", path).code == 0
+    assert path.read_bytes() == before, "reading changes nothing"
+
+
+@posix
 def test_points_are_kept_while_the_disk_is_full(start: Any, tmp_path: Path) -> None:
     if not hasattr(psutil, "RLIMIT_FSIZE"):
         pytest.skip("this system cannot limit the size of another process's files")
     path = tmp_path / "run.h5"
     recorder = start("record", path, "--rate", 100)
-    wait_until(lambda: live_length(path) > 10, "some points")
+    recorder.until(lambda: live_length(path) > 10, "some points")
     process, free = psutil.Process(recorder.process.pid), (psutil.RLIM_INFINITY,) * 2
     process.rlimit(psutil.RLIMIT_FSIZE, (4096, psutil.RLIM_INFINITY))
-    wait_until(lambda: "trying again" in recorder.errors, "a warning")
+    recorder.until(lambda: "trying again" in recorder.errors, "a warning")
     process.rlimit(psutil.RLIMIT_FSIZE, free)
-    wait_until(lambda: "takes data again" in recorder.errors, "the all-clear")
+    recorder.until(lambda: "takes data again" in recorder.errors, "the all-clear")
     recorder.signal(signal.SIGINT)
     assert recorder.finish() == 130
     points = saved(recorder.lines[-1])
@@ -201,13 +218,13 @@ def test_gives_up_on_the_third_signal(start: Any, tmp_path: Path) -> None:
         pytest.skip("this system cannot limit the size of another process's files")
     path = tmp_path / "run.h5"
     recorder = start("record", path, "--rate", 100)
-    wait_until(lambda: live_length(path) > 10, "some points")
+    recorder.until(lambda: live_length(path) > 10, "some points")
     psutil.Process(recorder.process.pid).rlimit(psutil.RLIMIT_FSIZE, (4096, psutil.RLIM_INFINITY))
-    wait_until(lambda: "trying again" in recorder.errors, "a warning")
+    recorder.until(lambda: "trying again" in recorder.errors, "a warning")
     recorder.signal(signal.SIGINT)
-    wait_until(lambda: "Stopping" in recorder.errors, "word of the waiting points")
+    recorder.until(lambda: "Stopping" in recorder.errors, "word of the waiting points")
     recorder.signal(signal.SIGINT)
-    wait_until(lambda: "once more gives up" in recorder.errors, "the offer to give up")
+    recorder.until(lambda: "once more gives up" in recorder.errors, "the offer to give up")
     recorder.signal(signal.SIGINT)
     assert recorder.finish() == 130
     assert "Traceback" not in recorder.errors

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.cli.conftest import GROUP, posix, wait_until
+from tests.cli.conftest import GROUP, posix
 
 pytestmark = posix
 
@@ -74,9 +74,9 @@ def test_kill_is_noticed(start: Any, there: list[str]) -> None:
 
 def test_server_restarts_in_the_middle(start: Any, hsds: Any, there: list[str]) -> None:
     recorder = start("record", *there, "--rate", 50)
-    wait_until(lambda: recorded(hsds, there[0]) > 10, "some points")
+    recorder.until(lambda: recorded(hsds, there[0]) > 10, "some points")
     hsds.restart()
-    wait_until(lambda: "restarted" in recorder.errors, "word of the restart")
+    recorder.until(lambda: "restarted" in recorder.errors, "word of the restart")
     recorder.signal(signal.SIGINT)
     assert recorder.finish() == 130, recorder.errors
     moments = read(hsds, there[0], "time")
