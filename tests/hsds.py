@@ -15,7 +15,8 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 from types import TracebackType
@@ -41,6 +42,7 @@ QUICK: Mapping[str, float] = {
 _BUCKET = "h5backends"
 _START_SECONDS = 30.0
 _STOP_SECONDS = 15.0
+_LOG_LEVEL = "ERROR"
 _REPLY_SECONDS = 5.0
 _MAX_SOCKET_FOLDER = 63  # the service refuses longer ones
 
@@ -99,7 +101,10 @@ class HSDS:
         self._root = self._folder / "store"
         self._log = self._folder / "hsds.log"
         self._data_nodes = data_nodes
+        self._damaged: set[Path] = set()
         self._process: subprocess.Popen[bytes] | None = None
+        # To the kernel the parent is the thread that starts a process: it must live as long.
+        self._starter = ThreadPoolExecutor(1, "HSDS starter")
         self.home = f"/home/{self.username}/"
         self.endpoint = "http+unix://" + quote(str(self.socket), safe="")
         if len(str(self._sockets)) >= _MAX_SOCKET_FOLDER:
@@ -118,6 +123,7 @@ class HSDS:
             self._make_homes()
         except BaseException:
             self.kill()
+            self._starter.shutdown()
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
 
@@ -140,26 +146,18 @@ class HSDS:
             *("--password_file", str(self._password_file)),
             *("--config_dir", str(self._folder)),
             *("--count", str(self._data_nodes)),
-            *("--loglevel", "ERROR"),
+            *("--loglevel", _LOG_LEVEL),
             *("--logfile", str(self._log)),
         ]
         if sys.platform == "linux":
             command = [sys.executable, "-c", _TETHER, *command]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                cwd=self._folder,  # the nodes write a log of their own where they start
-                start_new_session=True,  # Ctrl-C is for the tests, which then stop the service
-            )
+        self._process = self._starter.submit(self._spawn, command, environment).result()
         self._wait_until_ready()
 
     def stop(self) -> None:
-        """Stop the service in good order and remove everything."""
-        self.shut_down()
+        """Stop the service and remove everything."""
+        self.kill()  # in good order takes ten seconds, for data that are removed
+        self._starter.shutdown()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def shut_down(self) -> None:
@@ -180,15 +178,22 @@ class HSDS:
         _end(family)
 
     def kill(self) -> None:
-        """End the service and its nodes at once, as a power failure would, but keep its store."""
+        """End the service and its nodes without a word, but keep its store.
+
+        Not in the middle of writing one of its files, which is a matter of luck: for that there
+        is :meth:`damage`.
+        """
         process, self._process = self._process, None
         if process is None:
             return
         family = _family(process.pid)
-        # The data nodes first, and stopped before: none may notice and store something meanwhile.
-        for member in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                member.suspend()
+        # All stand still before the first dies: none may notice and store something meanwhile.
+        deadline = time.monotonic() + _STOP_SECONDS
+        _signal(family, psutil.Process.suspend)
+        while self._half_written() and time.monotonic() < deadline:
+            _signal(family, psutil.Process.resume)
+            time.sleep(0.01)
+            _signal(family, psutil.Process.suspend)
         _end(family)
         process.wait(_STOP_SECONDS)
 
@@ -202,7 +207,43 @@ class HSDS:
         """The unix socket that the service listens on."""
         return self._sockets / "sn_1.sock"
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started and neither stopped nor killed."""
+        return self._process is not None
+
     # -- what tests need beside -----------------------------------------------------------------
+    def _half_written(self) -> bool:
+        """Whether a file was opened for writing, which makes it empty, but not written yet."""
+        files = (path for path in self._root.rglob("*") if path.is_file())
+        return any(path.stat().st_size == 0 for path in files if path not in self._damaged)
+
+    def damage(self, node_id: str, chunk: str) -> Path:
+        """Leave a chunk as it is when the service dies while it writes the chunk.
+
+        Parameters
+        ----------
+        node_id : str
+            Id of the dataset.
+        chunk : str
+            Index of the chunk, as in ``0`` or ``2_0_0``.
+        """
+        path = self._object_folder(node_id) / chunk
+        path.write_bytes(b"")
+        self._damaged.add(path)
+        return path
+
+    def lose(self, node_id: str) -> None:
+        """Remove a group or dataset from the store of a service that does not run."""
+        kind = {"g": "group", "d": "dataset"}[node_id[0]]
+        (self._object_folder(node_id) / f".{kind}.json").unlink()
+
+    def _object_folder(self, node_id: str) -> Path:
+        digits = node_id[2:].replace("-", "")
+        root, own = digits[:16], digits[16:]
+        folder = self._root / _BUCKET / "db" / f"{root[:8]}-{root[8:]}" / node_id[0]
+        return folder / f"{own[:4]}-{own[4:10]}-{own[10:]}"
+
     @property
     def login(self) -> dict[str, str]:
         """Keyword arguments for h5pyd: endpoint, username and password."""
@@ -241,6 +282,18 @@ class HSDS:
     @property
     def _password_file(self) -> Path:
         return self._folder / "passwd.txt"
+
+    def _spawn(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=self._folder,  # the nodes write a log of their own where they start
+                start_new_session=True,  # Ctrl-C is for the tests, which then stop the service
+            )
 
     def _write_configuration(self, settings: Mapping[str, float]) -> None:
         # A file of its own: the environment can only give whole numbers for most settings.
@@ -313,6 +366,12 @@ def _family(pid: int) -> list[psutil.Process]:
         return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         return []
+
+
+def _signal(family: list[psutil.Process], what: Callable[[psutil.Process], None]) -> None:
+    for member in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            what(member)
 
 
 def _end(family: list[psutil.Process]) -> None:

@@ -114,9 +114,11 @@ def _append(
     data = pack(first, last)
     with session.translate(array.path):
         session.kept.make_room(len(data))
+        if array.length == begin:
+            session.kept.hold_tail(array)
 
     def send(http: Connection) -> None:
-        unsettled = array.reach != begin or array.length != begin
+        unsettled = array.shared or array.reach != begin or array.length != begin
         present = _settle(http, array, begin, end) if unsettled else 0
         if present:
             box = (slice(begin, begin + present, 1), *(slice(0, n, 1) for n in array.row_shape))
@@ -125,7 +127,8 @@ def _append(
         if begin + present < end:
             # A request that was given up may still be carried out: each counts.
             array.reach = max(array.reach, begin + present) + end - begin - present
-            _send(http, array, end - begin - present, pack(first + present, last))
+            rest = pack(first + present, last) if present else data
+            _send(http, array, end - begin - present, rest)
         if unsettled:
             _settle(http, array, begin, end)  # and may have been, after we looked
 

@@ -218,23 +218,37 @@ class Connection:
         body = b'{"append":%d,"value_base64":"%s"}' % (count, text)
         self.send("PUT", f"/datasets/{array}/value", data=body)
 
-    def flush(self) -> None:
+    def flush(self) -> tuple[str, ...]:
         """Wait until the server has stored what it was told before; about two seconds.
 
         HSDS counts an object that was changed again meanwhile as stored, though it is not: only
         what rests during the whole call is.
-        """
-        self.put("/", {"flush": 1})
 
-    def epoch(self) -> tuple[Any, ...]:
-        """Return what changes when the server's memory was lost: by a restart of it or a node."""
-        about = self.get("/about")
+        Returns
+        -------
+        tuple of str
+            The nodes that did.
+        """
+        answer = self.send("PUT", "/", document={"flush": 1, "getdnids": 1})
+        nodes = _document(answer).get("dn_ids", ()) if answer.content else ()
+        return tuple(sorted(str(node) for node in nodes))
+
+    def epoch(self) -> tuple[tuple[str, ...], Any]:
+        """Return what changes when the server's memory was lost.
+
+        Returns
+        -------
+        nodes : tuple of str
+            The nodes that hold data.
+        start : object
+            When the service was started; None if the names of the nodes tell it.
+        """
+        about = self.about()
         if about.get("state") != "READY":
             raise Away(f"its state is {about.get('state')}")
-        nodes = sorted(str(node) for node in about.get("dn_ids", ()))
-        if all(_NUMBERED_NODE.fullmatch(node) for node in nodes):
-            return (*nodes, about.get("start_time"))
-        return tuple(nodes)  # random, new with each start of a node
+        nodes = tuple(sorted(str(node) for node in about.get("dn_ids", ())))
+        numbered = all(_NUMBERED_NODE.fullmatch(node) for node in nodes)
+        return nodes, about.get("start_time") if numbered else None
 
     def about(self) -> dict[str, Any]:
         """Return what the server tells of itself and of this user."""

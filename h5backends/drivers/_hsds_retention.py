@@ -15,20 +15,21 @@ not, all that is kept is sent again, in order.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from h5backends.drivers._hsds_array import Array
 from h5backends.drivers._hsds_http import Away, Connection, Refused
-from h5backends.drivers._hsds_types import shape_of
+from h5backends.drivers._hsds_types import select, shape_of
 from h5backends.errors import H5Error, RemoteError
 
-__all__ = ["Retention"]
+__all__ = ["KEPT_BYTES", "Retention"]
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -62,11 +63,17 @@ class _Rows:
     time: int
     first: int
     last: int
-    select: str | None
     start: int
     stop: int
     data: bytearray
-    appended: bool
+    appended: bool = True
+    select: str | None = None  # of a box; None for all of an array
+    stored: bool = False
+
+    def takes(self, start: int, chunk_row: int, size: int) -> bool:
+        """Tell whether rows that are appended next can be kept together with these."""
+        small = len(self.data) + size <= _MERGE_BYTES
+        return self.appended and self.stop == start and self.first == chunk_row and small
 
 
 class _Kept:
@@ -89,11 +96,55 @@ class _Kept:
 
     def what(self) -> str:
         """Say what would be lost, for an error message."""
-        if not self.rows:
+        unstored = [rows for rows in self.rows if not rows.stored]
+        if not unstored:
             return f"the length of {self.array.path}"
-        first = min(rows.start for rows in self.rows)
-        last = max(rows.stop for rows in self.rows)
+        first = min(rows.start for rows in unstored)
+        last = max(rows.stop for rows in unstored)
         return f"rows {first} to {last - 1} of {self.array.path}"
+
+    @property
+    def tail(self) -> int | None:
+        """The chunk row that the next append will change, None if it will begin a new one."""
+        length = self.array.length or 0
+        if not self.array.grows or length % self.array.chunk_rows == 0:
+            return None
+        return length // self.array.chunk_rows
+
+    def held_from(self) -> int:
+        """Return the first of the last rows of the array that are kept without a gap."""
+        start = self.array.length or 0
+        for rows in sorted((r for r in self.rows if r.appended), key=lambda r: -r.stop):
+            if rows.stop >= start > rows.start:
+                start = rows.start
+        return start
+
+    def release(self, mark: int) -> None:
+        """Drop what was stored before `mark`, and is safe.
+
+        Not safe is what shares a chunk with the next rows: the server writes a chunk over its
+        only copy, and if it dies in between that is the end of all that was in it. Nor may
+        anything be dropped before what it was written over.
+        """
+        remaining: list[_Rows] = []
+        tail, low, high = self.tail, 0, -1
+        for rows in self.rows:
+            rows.stored = rows.stored or (rows.time <= mark and not self.is_hot(rows))
+            below = rows.first <= high and rows.last >= low
+            if rows.stored and not below and (tail is None or rows.last < tail):
+                continue
+            low, high = (
+                (min(low, rows.first), max(high, rows.last))
+                if remaining
+                else (rows.first, rows.last)
+            )
+            remaining.append(rows)
+        self.rows = remaining
+
+    @property
+    def unstored(self) -> bool:
+        """Whether anything here may not be stored."""
+        return self.length_time is not None or any(not rows.stored for rows in self.rows)
 
 
 class Retention:
@@ -117,7 +168,7 @@ class Retention:
         aside: Connection,
         lock: Any,
         patience: float,
-        limit: int = KEPT_BYTES,
+        limit: int,
     ) -> None:
         self._http = http
         self._aside = aside
@@ -130,8 +181,10 @@ class Retention:
         self._notes: dict[tuple[str, str], _Note] = {}
         self._arrays: dict[str, _Kept] = {}
         self._touched: set[str] = set()
+        self._unstored: set[str] = set()  # ids of arrays
         self._bytes = 0
-        self._epoch: tuple[Any, ...] | None = None
+        self._epoch: tuple[tuple[str, ...], Any] | None = None
+        self._nodes: tuple[str, ...] = ()
         self._suspect = True  # whether the server may be another one
         self._down = False  # whether patience ran out already
         self._tender: threading.Thread | None = None
@@ -155,6 +208,10 @@ class Retention:
         RemoteError
             What the server forgot cannot be given to it again.
         """
+        with self._lock:
+            return self._run(operation, changes)
+
+    def _run(self, operation: Callable[[], _T], changes: bool) -> _T:
         started = time.monotonic()
         pause, failures = 0.05, 0
         while True:
@@ -182,17 +239,18 @@ class Retention:
         """Make sure that the server is the one that acknowledged what is kept."""
         quiet = time.monotonic() - self._http.last_answer > _RESTART_SECONDS
         if self._suspect or quiet:
+            self._suspect = True  # until all is well again
             epoch = self._http.epoch()
             if epoch != self._epoch:
                 self._replay()
-                self._epoch = epoch
+                self._epoch, self._nodes = epoch, epoch[0]
             self._suspect = False
 
     # -- keeping --------------------------------------------------------------------------------
     @property
     def pending(self) -> bool:
         """Whether there is anything that the server may not have stored."""
-        return bool(self._notes or self._arrays)
+        return bool(self._notes or self._unstored)
 
     @property
     def kept_bytes(self) -> int:
@@ -215,88 +273,105 @@ class Retention:
         redo : callable
             Makes it again; makes no difference where it is made already.
         """
-        self._notes.pop((target, key), None)
-        self._notes[target, key] = _Note(self._tick(), target, redo, what)
-        self._touched.add(target)
+        with self._lock:
+            self._notes.pop((target, key), None)
+            self._notes[target, key] = _Note(self._tick(), target, redo, what)
+            self._touched.add(target)
 
     def keep_rows(self, array: Array, start: int, stop: int, data: bytes) -> None:
         """Keep rows that were appended."""
-        kept = self._kept(array)
         first, last = start // array.chunk_rows, (stop - 1) // array.chunk_rows
-        kept.touch(first, last)
-        before = kept.rows[-1] if kept.rows else None
-        self._bytes += len(data)
-        if (
-            before is not None
-            and before.appended
-            and before.stop == start
-            and before.first == last
-            and len(before.data) + len(data) <= _MERGE_BYTES
-        ):
-            before.data += data
-            before.stop, before.time = stop, self._tick()
-        else:
-            rows = _Rows(
-                self._tick(), first, last, None, start, stop, bytearray(data), appended=True
-            )
-            kept.rows.append(rows)
-        self.keep_length(array)
+        with self._lock:
+            kept = self._kept(array)
+            kept.touch(first, last)
+            before = kept.rows[-1] if kept.rows else None
+            if before is not None and before.takes(start, last, len(data)):
+                before.data += data
+                before.stop, before.time = stop, self._tick()
+            else:
+                kept.rows.append(_Rows(self._tick(), first, last, start, stop, bytearray(data)))
+            self._bytes += len(data)
+            self.keep_length(array)
 
     def keep_box(self, array: Array, select: str | None, rows: slice, data: bytes) -> None:
         """Keep values that were written into a box; `rows` is its part along the first axis."""
-        kept = self._kept(array)
         first, last = rows.start // array.chunk_rows, (rows.stop - 1) // array.chunk_rows
-        kept.touch(first, last)
-        entry = _Rows(
-            self._tick(), first, last, select, rows.start, rows.stop, bytearray(data), False
-        )
-        kept.rows.append(entry)
-        self._bytes += len(data)
+        with self._lock:
+            kept = self._kept(array)
+            kept.touch(first, last)
+            written = _Rows(self._tick(), first, last, rows.start, rows.stop, bytearray(data))
+            written.appended, written.select = False, select
+            kept.rows.append(written)
+            self._bytes += len(data)
 
     def keep_length(self, array: Array) -> None:
         """Keep the length of an array."""
-        kept = self._kept(array)
-        kept.length_time = self._tick()
-        self._touched.add(array.id)
+        with self._lock:
+            self._kept(array).length_time = self._tick()
+            self._touched.add(array.id)
 
     def before_shortening(self, array: Array, length: int) -> None:
         """Make sure that nothing is kept that could not be written again afterwards."""
-        kept = self._arrays.get(array.id)
-        if kept and any(rows.stop > length and not rows.appended for rows in kept.rows):
-            self.store()
+        with self._lock:
+            kept = self._arrays.get(array.id)
+            if kept and any(rows.stop > length and not rows.appended for rows in kept.rows):
+                self.store()
 
     def shorten(self, array: Array, longest: int) -> None:
         """Take note that an array was made shorter than `longest`."""
-        kept = self._kept(array)
-        kept.longest = max(kept.longest, longest)
         length = array.length or 0
-        kept.rows = [rows for rows in kept.rows if rows.start < length]
-        for rows in kept.rows:
-            if rows.stop > length:
-                del rows.data[(length - rows.start) * array.row_bytes :]
-                rows.stop, rows.last = length, (length - 1) // array.chunk_rows
-        kept.touch(length // array.chunk_rows, longest // array.chunk_rows)
-        self._count()
-        self.keep_length(array)
+        with self._lock:
+            kept = self._kept(array)
+            kept.longest = max(kept.longest, longest)
+            kept.rows = [rows for rows in kept.rows if rows.start < length]
+            for rows in kept.rows:
+                if rows.stop > length:
+                    del rows.data[(length - rows.start) * array.row_bytes :]
+                    rows.stop, rows.last = length, (length - 1) // array.chunk_rows
+            kept.touch(length // array.chunk_rows, longest // array.chunk_rows)
+            self._count()
+            self.keep_length(array)
 
     def forget(self, array_id: str) -> None:
         """Let go of an array that was removed."""
-        self._arrays.pop(array_id, None)
-        self._count()
+        with self._lock:
+            self._arrays.pop(array_id, None)
+            self._unstored.discard(array_id)
+            self._count()
 
     def make_room(self, size: int) -> None:
         """Wait for the server if keeping `size` more bytes would be too much."""
-        if self._bytes and self._bytes + size > self._limit:
-            self.store()
+        with self._lock:
+            if self._bytes and self._bytes + size > self._limit:
+                self.store()
+            if self._bytes + size > self._limit:
+                self._arrays.clear()  # all of it is stored
+                self._bytes = 0
+
+    def hold_tail(self, array: Array) -> None:
+        """Keep the rows that share a chunk with the next ones; they may be from long ago."""
+        length = array.length or 0
+        start = length - length % array.chunk_rows
+        if start == length:
+            return
+        with self._lock:
+            kept = self._arrays.get(array.id)
+            for rows in reversed(kept.rows if kept else []):
+                if rows.appended and rows.start <= start < rows.stop:
+                    return
+            url, params = f"/datasets/{array.id}/value", {"select": _select(array, start, length)}
+            data = self.run(lambda: self._http.get_bytes(url, params), changes=True)
+            self.keep_rows(array, start, length, data)
 
     def what(self) -> str:
         """Say what is kept, for an error message."""
-        items = [kept.what() for kept in self._arrays.values()]
+        items = [kept.what() for kept in self._arrays.values() if kept.unstored]
         items += [note.what for note in self._notes.values()]
         shown = ", ".join(items[:10])
         return shown + (f" and {len(items) - 10} more" if len(items) > 10 else "")
 
     def _kept(self, array: Array) -> _Kept:
+        self._unstored.add(array.id)
         kept = self._arrays.get(array.id)
         if kept is None:
             kept = self._arrays[array.id] = _Kept(array)
@@ -323,17 +398,20 @@ class Retention:
         Away, Refused, RemoteError
             It could not be stored; it is kept.
         """
-        for _ in range(_ROUNDS):
-            if not self.pending:
-                return
-            self._begin()
-            self.run(self._http.flush)
-            if self.run(self._http.epoch) == self._epoch:
-                self._release()
-            else:
-                self._suspect = True
-        if self.pending:
-            raise Away("it was restarted again and again while it should store data")
+        with self._lock:
+            for _ in range(_ROUNDS):
+                if not self.pending:
+                    return
+                self._begin()
+                nodes = self.run(self._http.flush)
+                if self.run(self._http.epoch) != self._epoch:
+                    self._suspect = True
+                elif self.run(functools.partial(self._is_from, nodes)):
+                    lengths = self.run(lambda: self._lengths(self._http))
+                    self._release()
+                    self._check_lengths(lengths)
+            if self.pending:
+                raise Away("it was restarted again and again while it should store data")
 
     def tend(self) -> bool:
         """Let go of what the server has stored; one round of the background's work.
@@ -350,8 +428,9 @@ class Retention:
             self._begin()
             this_round = self._round
         try:
-            self._aside.flush()
+            nodes = self._aside.flush()
             epoch = self._aside.epoch()
+            lengths = self._lengths(self._aside)
         except (Away, Refused, H5Error) as exc:
             _log.debug("cannot wait for storage: %s", exc)
             self._suspect = True
@@ -359,16 +438,69 @@ class Retention:
         with self._lock, contextlib.suppress(Away, Refused):
             if self._end.is_set() or self._round != this_round:
                 return True
-            if epoch == self._epoch:
-                self._release()
-                return True
-            self._suspect = True
             try:
-                self._meet()
+                if epoch != self._epoch:
+                    self._suspect = True
+                    self._meet()
+                elif self._is_from(nodes):
+                    self._release()
+                    self._check_lengths(lengths)
             except RemoteError as exc:
-                _log.warning("%s", exc)  # the next call that changes anything raises it
-                self._suspect = True
+                self._suspect = True  # so that the next call that changes anything raises it
+                _log.warning("%s", exc)
         return True
+
+    def _is_from(self, nodes: tuple[str, ...]) -> bool:
+        """Tell whether these nodes acknowledged what is kept; if not, give it to them again.
+
+        The nodes know it before the service does, which asks them only now and then.
+        """
+        if nodes == self._nodes:
+            return True
+        self._replay()
+        self._nodes = nodes
+        return False
+
+    def _lengths(self, http: Connection) -> list[tuple[Array, int]]:
+        """Ask how long the growing arrays are; -1 for one that is gone."""
+        found = []
+        for array in [kept.array for kept in list(self._arrays.values()) if kept.array.grows]:
+            try:
+                shape = shape_of(http.get(f"/datasets/{array.id}")["shape"])
+            except Refused as exc:
+                if not exc.missing:
+                    raise
+                shape = (-1,)
+            found.append((array, shape[0]))
+        return found
+
+    def _check_lengths(self, lengths: list[tuple[Array, int]]) -> None:
+        """Notice another program that appends to the same array, or removed it.
+
+        Raises
+        ------
+        RemoteError
+            This array is not what this process believes it to be.
+        """
+        for array, found in lengths:
+            kept = self._arrays.get(array.id)
+            most = max(array.reach, array.length or 0, kept.longest if kept else 0)
+            if 0 <= found <= most or array.shared:
+                continue
+            array.shared = True
+            self.forget(array.id)
+            raise RemoteError(
+                "another program appends to this array"
+                if found > most
+                else "another program removed this array",
+                file=self._http.domain,
+                node=array.path,
+                expected=f"{most} rows",
+                found=f"{found} rows, in the order in which they arrived"
+                if found > most
+                else None,
+                remedy="Let one program write an array, or give each an array of its own.",
+            )
 
     def stop(self) -> None:
         """End the background's work; what is kept is dropped."""
@@ -378,6 +510,7 @@ class Retention:
             tender.join(0.5)  # it may be waiting for the server; it will find the end by itself
         self._notes.clear()
         self._arrays.clear()
+        self._unstored.clear()
         self._bytes = 0
 
     def abandon(self) -> None:
@@ -386,6 +519,7 @@ class Retention:
         self._tender = None
         self._notes.clear()
         self._arrays.clear()
+        self._unstored.clear()
 
     def _begin(self) -> None:
         self._round += 1
@@ -400,12 +534,14 @@ class Retention:
             if note.time <= self._mark and note.target not in self._touched:
                 del self._notes[key]
         for array_id, kept in list(self._arrays.items()):
-            kept.rows = [r for r in kept.rows if r.time > self._mark or kept.is_hot(r)]
+            kept.release(self._mark)
             stored = kept.length_time is not None and kept.length_time <= self._mark
             if stored and array_id not in self._touched:
                 kept.length_time, kept.longest = None, 0
-            if not kept.rows and kept.length_time is None:
-                del self._arrays[array_id]
+            if not kept.unstored:
+                self._unstored.discard(array_id)
+                if not kept.rows:
+                    del self._arrays[array_id]
         self._count()
 
     # -- giving it again ------------------------------------------------------------------------
@@ -430,41 +566,77 @@ class Retention:
                 "the server was restarted, and does not take again what it had not stored",
                 file=domain,
                 found=f"not stored: {', '.join(lost)}",
-                remedy="The rows are kept in memory while the file is open; save them elsewhere.",
+                remedy="It is kept in memory while the file is open, and sent again at the next "
+                "call. A damaged chunk is an empty file in the server's store: remove it.",
             )
         for note in self._notes.values():
             note.time = self._tick()
         for kept in self._arrays.values():
             kept.hot = None
             for rows in kept.rows:
-                rows.time = self._tick()
-            if kept.length_time is not None:
-                kept.length_time = self._tick()
+                rows.time, rows.stored = self._tick(), False
+            self.keep_length(kept.array)
         self._round += 1  # a wait that began before tells nothing about this
 
-    def _replay_array(self, kept: _Kept) -> Iterator[str]:
-        array = kept.array
-        path = f"/datasets/{array.id}"
+    def _replay_array(self, kept: _Kept) -> list[str]:
+        """Give back one array; return what could not be."""
         try:
-            if array.grows and array.length is not None:
-                found = shape_of(self._http.get(path)["shape"])[0]
-                allowed = max(array.length, array.reach, kept.longest)
-                if found > allowed:
-                    yield f"{kept.what()} (it has {found} rows now: another program appends to it)"
-                    return
-                if found < array.length or found > max(array.length, array.reach):
-                    self._http.put(f"{path}/shape", {"shape": [array.length, *array.row_shape]})
-            for rows in kept.rows:
-                select = rows.select
-                if rows.appended:
-                    tail = "".join(f",0:{n}" for n in array.row_shape)
-                    select = f"[{rows.start}:{rows.stop}{tail}]"
-                params = {"select": select} if select else {}
-                self._http.put_bytes(f"{path}/value", bytes(rows.data), params)
+            self._give_length(kept)
+            try:
+                self._give_rows(kept)
+            except Refused as exc:
+                if exc.status != 500 or not self._drop_damaged(kept):
+                    raise
+                self._give_rows(kept)
         except Refused as exc:
-            if exc.status == 500:
-                raise
-            yield f"{kept.what()} ({exc})"
+            damaged = exc.status == 500
+            return [f"{kept.what()} ({'a chunk in its store is damaged' if damaged else exc})"]
+        return []
+
+    def _give_length(self, kept: _Kept) -> None:
+        array = kept.array
+        if not array.grows or array.length is None:
+            return
+        url = f"/datasets/{array.id}"
+        found = shape_of(self._http.get(url)["shape"])[0]
+        if found > max(array.length, array.reach, kept.longest):
+            raise Refused(409, f"it has {found} rows now: another program appends to it")
+        if found < array.length or found > max(array.length, array.reach):
+            self._http.put(f"{url}/shape", {"shape": [array.length, *array.row_shape]})
+
+    def _give_rows(self, kept: _Kept) -> None:
+        array = kept.array
+        for rows in kept.rows:
+            chosen = _select(array, rows.start, rows.stop) if rows.appended else rows.select
+            params = {"select": chosen} if chosen else {}
+            data = bytes(rows.data)
+            try:
+                self._http.put_bytes(f"/datasets/{array.id}/value", data, params)
+            except Refused as exc:
+                if exc.status != 500:
+                    raise
+                time.sleep(0.2)  # the node may not be quite there yet
+                self._http.put_bytes(f"/datasets/{array.id}/value", data, params)
+
+    def _drop_damaged(self, kept: _Kept) -> bool:
+        """Have the server drop the chunks whose rows are all kept; tell whether it could.
+
+        A chunk that was being stored when the server died is cut off, and the server fails
+        whenever it comes near it. Making the array shorter removes chunks, if there is but one
+        in a row; nothing else does.
+        """
+        array, start = kept.array, kept.held_from()
+        if not array.grows or array.row_shape or start % array.chunk_rows:
+            return False
+        url = f"/datasets/{array.id}/shape"
+        self._http.put(url, {"shape": [start]})
+        self._http.put(url, {"shape": [array.length]})
+        return True
+
+
+def _select(array: Array, start: int, stop: int) -> str:
+    box = (slice(start, stop, 1), *(slice(0, n, 1) for n in array.row_shape))
+    return select(box)
 
 
 def _tend(reference: weakref.ref[Retention], end: threading.Event) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from h5backends.drivers import _hsds_domain as domains
 from h5backends.drivers._hsds_http import Away, Connection, translated
-from h5backends.drivers._hsds_retention import Retention
+from h5backends.drivers._hsds_retention import KEPT_BYTES, Retention
 from h5backends.errors import FileClosedError, ReadOnlyError, RemoteError
 from h5backends.types import Mode
 
@@ -61,7 +61,8 @@ class HsdsSession:
                 raise
             self._aside = Connection(location, extra)
         patience = float(extra.get("timeout", _PATIENCE))
-        self.kept = Retention(self.http, self._aside, self.lock, patience)
+        limit = int(extra.get("keep_bytes", KEPT_BYTES))
+        self.kept = Retention(self.http, self._aside, self.lock, patience, limit)
         self.is_open = True
 
     def ask(self, request: Callable[[Connection], _T], node: str, *, changes: bool = False) -> _T:

@@ -12,7 +12,7 @@ from h5backends.drivers import _hsds_attributes as attributes
 from h5backends.drivers._hsds_array import Array
 from h5backends.drivers._hsds_http import Connection, Refused
 from h5backends.drivers._hsds_session import HsdsSession
-from h5backends.errors import NodeKindError, NodeNameError, NodeNotFoundError
+from h5backends.errors import DTypeError, NodeKindError, NodeNameError, NodeNotFoundError
 from h5backends.types import NodeKind, Stored
 
 __all__ = ["Node", "Tree"]
@@ -159,7 +159,12 @@ class Tree:
 
     def _kind(self, node: Node, class_name: object) -> NodeKind:
         kind = _KINDS.get(class_name) if isinstance(class_name, str) else None
-        return kind or self.array(node).inferred_kind
+        if kind is not None:
+            return kind
+        try:
+            return self.array(node).inferred_kind
+        except DTypeError:  # of a foreign file: it can be listed, but not read
+            return NodeKind.CARRAY
 
     def _classes(self, group: Node, datasets: list[str]) -> dict[str, object]:
         """Return the ``CLASS`` attributes of datasets."""

@@ -220,6 +220,8 @@ def attribute_value(described: dict[str, Any]) -> Stored:
     if dtype.hasobject or is_ragged(kind):
         # Ragged or reference attributes of foreign files: shown as text, never followed.
         return f"<{kind.get('class') if isinstance(kind, dict) else kind} attribute>"
+    if value is None and "encoding" in described:
+        return "<attribute that the server cannot show>"
     dims = shape_of(shape)
     if not math.prod(dims) or value is None:
         return np.zeros(dims, dtype)

@@ -20,7 +20,7 @@ from h5backends.drivers import _hsds_array as arrays
 from h5backends.drivers import _hsds_attributes as attributes
 from h5backends.drivers import _hsds_domain as domains
 from h5backends.drivers import _hsds_types as types
-from h5backends.drivers import _hsds_values as values
+from h5backends.drivers import _hsds_values as boxes
 from h5backends.drivers._hsds_array import Array
 from h5backends.drivers._hsds_http import Connection, h5pyd, translated
 from h5backends.drivers._hsds_session import RETRIES, HsdsSession
@@ -38,8 +38,9 @@ class H5pydDriver(Driver):
 
     ``OpenOptions.extra`` takes ``endpoint``, ``username``, ``password``, ``bucket`` and
     ``api_key`` (absent ones come from h5pyd's environment variables and configuration file),
-    ``retries`` (how often opening is tried again, default 3) and ``timeout`` (seconds for which a
-    call keeps trying while the server is away, default 30).
+    ``retries`` (how often opening is tried again, default 3), ``timeout`` (seconds for which a
+    call keeps trying while the server is away, default 30) and ``keep_bytes`` (how much is kept
+    in memory until the server has stored it, default 128 MiB).
     """
 
     name: ClassVar[str] = "h5pyd"
@@ -210,7 +211,7 @@ class H5pydDriver(Driver):
         node.kind = spec.kind
         array = self._tree.know(node, described)
         if data is not None:
-            values.write(self._session, array, tuple(slice(0, n, 1) for n in spec.shape), data)
+            boxes.write(self._session, array, tuple(slice(0, n, 1) for n in spec.shape), data)
         return node
 
     def spec(self, handle: Node) -> ArraySpec:
@@ -220,13 +221,13 @@ class H5pydDriver(Driver):
         return self._array(handle).shape
 
     def read(self, handle: Node, box: Box) -> NDArray[Any]:
-        return values.read(self._session, self._array(handle), box)
+        return boxes.read(self._session, self._array(handle), box)
 
-    def write(self, handle: Node, box: Box, values_: NDArray[Any]) -> None:
-        values.write(self._session, self._array(handle), box, values_)
+    def write(self, handle: Node, box: Box, values: NDArray[Any]) -> None:
+        boxes.write(self._session, self._array(handle), box, values)
 
     def resize(self, handle: Node, length: int) -> None:
-        values.resize(self._session, self._array(handle), length)
+        boxes.resize(self._session, self._array(handle), length)
 
     def appender(self, handle: Node) -> Appender:
         return _HsdsAppender(self._session, self._array(handle))
@@ -235,7 +236,7 @@ class H5pydDriver(Driver):
         appending.append_ragged(self._session, self._array(handle), rows)
 
     def read_ragged(self, handle: Node, start: int, stop: int) -> list[NDArray[Any]]:
-        return values.read_ragged(self._session, self._array(handle), start, stop)
+        return boxes.read_ragged(self._session, self._array(handle), start, stop)
 
     def refresh(self, handle: Node) -> None:
         """Learn how long an array is now."""
