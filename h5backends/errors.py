@@ -31,6 +31,7 @@ caller would catch without knowing this package::
     ├── UnsupportedError              (RuntimeError) the driver lacks a capability
     ├── SwmrError                     (RuntimeError)
     │   └── StructureFrozenError      the tree cannot change while SWMR is on
+    ├── FollowError                   (RuntimeError) what is to be followed cannot be
     └── DriverError
         ├── UnknownDriverError        (ValueError)
         └── DriverNotInstalledError   (ImportError)
@@ -53,6 +54,7 @@ __all__ = [
     "FileFormatError",
     "FileMissingError",
     "FileOccupiedError",
+    "FollowError",
     "H5Error",
     "NodeError",
     "NodeExistsError",
@@ -233,6 +235,10 @@ class SwmrError(H5Error, RuntimeError):
 
 class StructureFrozenError(SwmrError):
     """The tree cannot change while readers are attached to the file."""
+
+
+class FollowError(H5Error, RuntimeError):
+    """What is to be followed is missing, does not fit together, or was replaced meanwhile."""
 
 
 class DriverError(H5Error):

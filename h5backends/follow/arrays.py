@@ -1,0 +1,160 @@
+"""One array that may grow, whoever opened it: a node of ours, an h5py or h5pyd dataset, numpy."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from h5backends.errors import FileClosedError, H5Error, StorageError
+from h5backends.nodes import CARRAY
+from h5backends.types import Box, Capability
+
+__all__ = ["Array", "Followable", "Limits"]
+
+_FOREIGN = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError)
+"""What h5py and h5pyd raise for a dataset that is closed, gone or unreadable."""
+
+Limits = tuple[int | None, ...]
+"""The extent an array may grow to, in elements; None where it has no limit."""
+
+
+@runtime_checkable
+class Followable(Protocol):
+    """All that a follower needs of an array.
+
+    ``refresh()`` is called too where there is one, and ``maxshape`` is used where there is one.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Extent as far as it is known to this process."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the elements."""
+
+    def __getitem__(self, item: Any) -> Any:
+        """Read a part, given as a tuple of slices."""
+
+
+class Array:
+    """An array that may grow, with this package's errors in place of its library's.
+
+    Parameters
+    ----------
+    source : Followable
+        What to read from.
+    """
+
+    __slots__ = ("_refresh", "can_grow", "native", "node", "source")
+
+    def __init__(self, source: Followable) -> None:
+        self.source = source
+        self.node = source if isinstance(source, CARRAY) else None
+        self.native: Any = source
+        self._refresh = getattr(source, "refresh", None)
+        self.can_grow = self._refresh is not None
+        if self.node is not None:
+            session = self.node.session
+            if Capability.REFRESH not in session.driver.capabilities or session.writable:
+                self._refresh = None  # what this process itself writes is seen at once
+            self.can_grow = self._refresh is not None or session.writable
+            self.native = self.node.node
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Extent when it was last refreshed."""
+        try:
+            shape = self.source.shape
+        except _FOREIGN as exc:
+            raise self._error(exc) from exc
+        return () if shape is None else tuple(shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the elements."""
+        return self.source.dtype
+
+    @property
+    def maxshape(self) -> Limits:
+        """The extent it may grow to; the present one for arrays that cannot grow."""
+        limits = getattr(self.native, "maxshape", None)
+        if limits is not None:
+            return tuple(limits)
+        if self.node is not None:
+            with self.node.session.lock:
+                return self.node.session.driver.spec(self.node.handle).maxshape
+        return self.shape
+
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """Chunk shape; None without chunks, or where it is not known."""
+        chunks = getattr(self.source, "chunks", None)
+        return tuple(chunks) if chunks else None
+
+    @property
+    def name(self) -> str | None:
+        """Path in the file, if it can be told."""
+        if self.node is not None:
+            return self.node.path if self.node.session.is_open else None
+        try:
+            return getattr(self.native, "name", None)
+        except _FOREIGN:
+            return None
+
+    @property
+    def file_path(self) -> str | None:
+        """Path of the local file it is in, if it is in one."""
+        path: Any = None
+        if self.node is not None and Capability.LOCAL in self.node.session.driver.capabilities:
+            path = self.node.session.driver.location
+        try:
+            # A dataset behind an external link is in another file than the one that was opened.
+            own = getattr(getattr(self.native, "file", None), "filename", None)
+        except _FOREIGN:
+            own = None
+        if isinstance(own, str) and os.path.isfile(own):
+            path = own
+        return os.path.abspath(path) if isinstance(path, str) and os.path.isfile(path) else None
+
+    @property
+    def is_assembled(self) -> bool:
+        """Whether its values are in other files, whose changes the file itself does not show."""
+        return bool(getattr(self.native, "is_virtual", False)) or bool(
+            getattr(self.native, "external", None)
+        )
+
+    def refresh(self) -> None:
+        """Take in what the writer flushed, the shape included."""
+        if self._refresh is None:
+            return
+        try:
+            self._refresh()
+        except _FOREIGN as exc:
+            raise self._error(exc) from exc
+
+    def read(self, box: Box) -> NDArray[Any]:
+        """Read a box.
+
+        Returns
+        -------
+        ndarray, the shape of the box, :attr:`dtype`
+        """
+        try:
+            return np.asarray(self.source[box])
+        except _FOREIGN as exc:
+            raise self._error(exc) from exc
+
+    def _error(self, exc: Exception) -> H5Error:
+        if isinstance(exc, H5Error):
+            return exc
+        try:
+            closed = not self.native
+        except _FOREIGN:  # the truth of a numpy array is ambiguous, but it is not closed
+            closed = False
+        if closed:
+            return FileClosedError("the file is closed", remedy="Open it again.")
+        return StorageError("the array cannot be read any more", node=self.name, found=exc)
