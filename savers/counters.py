@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 __all__ = ["Counter", "available_counters"]
 
-_FAILURES = (OSError, RuntimeError, AttributeError, psutil.Error)
-"""What psutil raises for a counter that this system does not have, or has no longer."""
+_FAILURES = (OSError, RuntimeError, AttributeError, ValueError, LookupError, psutil.Error)
+"""What psutil raises for a counter that this system does not have, or not in a form it knows."""
 
 _Reading = Mapping[str, float]
 

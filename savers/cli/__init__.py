@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated, Any
 
@@ -114,6 +115,10 @@ app.command(
 
 def main() -> None:
     """Run the command line of this process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal or pipe that lacks a character shows another instead of ending it all.
+            stream.reconfigure(errors="replace")
     try:
         app(prog_name="h5backends")
     except KeyboardInterrupt:

@@ -15,7 +15,17 @@ from rich.console import Console
 
 from h5backends.errors import FileCrashedError, H5Error
 
-__all__ = ["Exit", "Stop", "complain", "duration", "note", "out", "quantity", "show_warnings"]
+__all__ = [
+    "Exit",
+    "Stop",
+    "complain",
+    "counted",
+    "duration",
+    "note",
+    "out",
+    "quantity",
+    "show_warnings",
+]
 
 out = Console(highlight=False)
 """For what a command is asked for."""
@@ -162,6 +172,11 @@ def quantity(value: float, units: str = "") -> str:
         value /= 1000
         step += 1
     return f"{value:.4g} {_PREFIXES[step]}B"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number of things."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def duration(seconds: float) -> str:

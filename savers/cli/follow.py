@@ -12,7 +12,7 @@ import typer
 from numpy.typing import NDArray
 
 from savers.cli import options
-from savers.cli.console import Exit, Stop, note, out, quantity
+from savers.cli.console import Exit, Stop, counted, note, out, quantity
 from savers.cli.plain import plain
 from savers.cli.streams import Batch, Stream
 from savers.cli.tail import End, Tail
@@ -85,7 +85,7 @@ def follow(
 
 
 def _verdict(tail: Tail, location: str) -> str:
-    shown = f"{tail.rows} rows"
+    shown = counted(tail.rows, "row")
     if tail.skipped:
         shown += f" shown, {tail.skipped} before them with --all"
     return {

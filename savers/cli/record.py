@@ -12,7 +12,7 @@ from h5backends.errors import FileOccupiedError, H5Error
 from h5backends.types import Capability
 from savers.cli import options
 from savers.cli.cadence import Cadence
-from savers.cli.console import Exit, Stop, complain, duration, note, out, quantity
+from savers.cli.console import Exit, Stop, complain, counted, duration, note, out, quantity
 from savers.cli.progress import Meter
 from savers.cli.recorder import Recorder
 from savers.cli.recording import Recording
@@ -71,19 +71,11 @@ def record(
         _announce(recording, place, counters, rate)
         recorder = Recorder(recording, counters)
         cadence = Cadence(rate, seconds)
-        _run(recorder, cadence, stop)
-        took = cadence.elapsed
-        if recorder.struggling:
-            note(f"Stopping, once the storage has taken {recorder.waiting} points")
         try:
-            recorder.close()
-        except H5Error as exc:
-            complain(exc)
-            _tell_losses(recorder)
-            raise typer.Exit(Exit.FAILURE) from exc
-        except KeyboardInterrupt:
-            _tell_losses(recorder)
-            raise
+            _run(recorder, cadence, stop)
+        finally:
+            took = cadence.elapsed
+            _finish(recorder)
     _summarise(recording, cadence, location, took, stop)
     raise typer.Exit(stop.exit_code)
 
@@ -120,11 +112,26 @@ def _run(recorder: Recorder, cadence: Cadence, stop: Stop) -> None:
             meter.show(cadence.taken, beside)
 
 
+def _finish(recorder: Recorder) -> None:
+    """Have the rest written and the file closed, or say what is lost."""
+    if recorder.struggling:
+        note(f"Stopping, once the storage has taken {counted(recorder.waiting, 'point')}")
+    try:
+        recorder.close()
+    except H5Error as exc:
+        complain(exc)
+        _tell_losses(recorder)
+        raise typer.Exit(Exit.FAILURE) from exc
+    except KeyboardInterrupt:
+        _tell_losses(recorder)
+        raise
+
+
 def _summarise(
     recording: Recording, cadence: Cadence, location: str, took: float, stop: Stop
 ) -> None:
     text = "Stopped: " if stop else ""
-    text += f"{recording.points} points saved in {location}"
+    text += f"{counted(recording.points, 'point')} saved in {location}"
     size = f", {quantity(os.path.getsize(location), 'byte')}" if os.path.isfile(location) else ""
     text += f" ({duration(took)}{size})"
     if cadence.left_out:
@@ -136,4 +143,5 @@ def _summarise(
 
 def _tell_losses(recorder: Recorder) -> None:
     safe = recorder.recording.safe
-    note(f"{safe} points are safe, {recorder.taken - safe} after them may be lost")
+    rest = counted(recorder.taken - safe, "point")
+    note(f"Safe are {counted(safe, 'point')}; {rest} after them may be lost")

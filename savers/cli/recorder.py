@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 import threading
 import time
@@ -92,7 +93,8 @@ class Recorder:
         while more:
             more = self._fetch(points)
             if seconds := self._persist(lambda: self.recording.append(points)):
-                self.recording.log(f"the storage had taken no data for {duration(seconds)}")
+                line = f"the storage had taken no data for {duration(seconds)}"
+                self._persist(functools.partial(self.recording.log, line))
         self._persist(self.recording.close)
 
     def _fetch(self, points: deque[Point]) -> bool:

@@ -13,7 +13,7 @@ from h5backends.errors import FileBusyError
 from h5backends.nodes import EARRAY, GROUP
 from h5backends.policy import FlushPolicy
 from h5backends.types import Capability, SaveType
-from savers.cli.console import note
+from savers.cli.console import counted, note
 from savers.cli.options import Place
 from savers.cli.watch import DONE_MARK, writer_marks
 from savers.counters import Counter
@@ -181,7 +181,7 @@ class Recording:
         h5 = self._h5
         if h5.isopen():
             if not self._signed_off:
-                self.log(f"{self.points} points recorded")
+                self.log(f"{counted(self.points, 'point')} recorded")
                 self._signed_off = True
             h5.flush()
             self.safe = self.points

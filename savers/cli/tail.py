@@ -23,6 +23,8 @@ _ORDER = 10.0
 _SHORTEST, _LONGEST = 0.001, 0.05
 _QUIET = 0.02
 """Without a row for so long, it is worth asking whether the writer still lives."""
+_ASK = 0.2
+"""But not more often than this."""
 _FAILURES = 20
 """Failed looks in a row before it is an error: each may be a row caught in the middle."""
 
@@ -142,7 +144,7 @@ class Tail:
                     yield from self._remainder()
                     return
                 # Looking for a process can take long, so it gets a small part of the time.
-                ask = time.monotonic() + max(_LONGEST, 200 * (time.monotonic() - now))
+                ask = time.monotonic() + max(_ASK, 200 * (time.monotonic() - now))
             if self._timeout is not None and now - news >= self._timeout:
                 self.end = End.TIMED_OUT
                 return

@@ -180,7 +180,7 @@ def live_length(path: Path, name: str = "time") -> int:
 
 def saved(text: str) -> int:
     """Return how many points a recording says it has saved."""
-    found = re.search(r"(\d+) points saved", text)
+    found = re.search(r"(\d+) points? saved", text)
     assert found, text
     return int(found.group(1))
 

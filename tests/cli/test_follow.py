@@ -144,7 +144,7 @@ def test_stopped_by_a_signal(start: Any, live: tuple[Path, H5Backend], name: str
     follower.next_row()
     follower.signal(getattr(signal, name))
     assert follower.finish() == 128 + getattr(signal, name)
-    assert "Stopped: 1 rows" in follower.errors
+    assert "Stopped: 1 row" in follower.errors
     assert "Traceback" not in follower.errors
 
 

@@ -101,3 +101,9 @@ def test_guessed_backend_reads_tables(run: Any, tmp_path: Path) -> None:
     expected = [f"{path}  By PyTables", "└─ stream  EARRAY  2+  int64  [s]"]
     assert run("tree", path).out.splitlines() == expected
     assert run("tree", path, "--backend", "tables").out.splitlines() == expected
+
+
+def test_output_without_the_characters_of_a_tree(start: Any, path: Path) -> None:
+    tree = start("tree", path, PYTHONIOENCODING="ascii")
+    assert tree.finish() == 0, tree.errors
+    assert tree.lines[1] == "?? fixed  CARRAY  2 x 3  int64"
