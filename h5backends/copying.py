@@ -10,8 +10,9 @@ import numpy as np
 
 from h5backends.creation import check_name
 from h5backends.errors import DTypeError, NodeExistsError, NodeNameError
+from h5backends.lifetime import both_locked
 from h5backends.nodes import GROUP, Node, make_node
-from h5backends.session import Session, both_locked
+from h5backends.session import Session
 from h5backends.types import ArraySpec, Box, Filters, Handle, NodeKind
 
 __all__ = ["Progress", "copy_content", "copy_node", "size_of"]

@@ -7,44 +7,32 @@ was forked off.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import logging
-import os
-import threading
 import time
-import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from h5backends import codec
+from h5backends import codec, lifetime
 from h5backends.block_buffer import BlockBuffer
 from h5backends.buffer import RaggedBuffer, RowBuffer
 from h5backends.drivers.base import Driver, SupportsFsync, SupportsSwmr
 from h5backends.errors import FileClosedError, H5Error, ReadOnlyError, StructureFrozenError
+from h5backends.flusher import Flusher
 from h5backends.heartbeat import Heartbeat
 from h5backends.policy import FlushPolicy
 from h5backends.storage import Storage
 from h5backends.types import Capability, Handle, Stored
 
-__all__ = ["Session", "both_locked"]
+__all__ = ["Session"]
 
 _log = logging.getLogger(__name__)
 
 _ATTR_SECONDS = 1.0
 """Least time between two updates of the ``shape`` attributes while data flow."""
-_IDLE_SECONDS = 2.0
-"""How long the flusher looks after an idle file before it goes to sleep."""
-_DUTY = 20
-"""A live flush may take one part in this many of the time."""
-
 _LONGEST = 2**63 - 1
-
-_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
-_writers: set[Session] = set()
-"""Kept alive until closed: rows in memory must not vanish with the last reference."""
 
 
 class Session:
@@ -82,14 +70,9 @@ class Session:
         self._last_flush = float("-inf")
         self._last_attrs = float("-inf")
         self._failure: H5Error | None = None
-        self._flusher: _Flusher | None = None
+        self._flusher: Flusher | None = None
         self._heartbeat: Heartbeat | None = None
-        _sessions.add(self)
-        if self.writable:
-            _writers.add(self)
-            # Last registered runs first: before the libraries, loaded meanwhile, shut down.
-            atexit.unregister(_close_all)
-            atexit.register(_close_all)
+        lifetime.enrol(self)
 
     # -- state ----------------------------------------------------------------------------------
     @property
@@ -150,7 +133,7 @@ class Session:
                 self._heartbeat = Heartbeat(self.driver.location)
                 self._heartbeat.start()
             self.set_policy(self._given_policy or FlushPolicy.live())
-            self._flusher = _Flusher(self)  # also gives the sign of life while nothing is written
+            self._flusher = Flusher(self)  # also gives the sign of life while nothing is written
 
     def set_policy(self, policy: FlushPolicy) -> None:
         """Flush by another policy from now on."""
@@ -276,7 +259,7 @@ class Session:
                 _log.warning("%s: cannot flush, will try again: %s", self.driver.location, exc)
         elif seconds is not None:
             if self._flusher is None:
-                self._flusher = _Flusher(self)
+                self._flusher = Flusher(self)
             self._flusher.wake()
 
     def hold(self) -> _Hold:
@@ -396,8 +379,7 @@ class Session:
         for buffer in self._buffers.values():
             buffer.detach()
         self._buffers.clear()
-        _sessions.discard(self)
-        _writers.discard(self)
+        lifetime.release(self)
 
     def abandon(self) -> None:
         """Make this copy of the session useless in a process that was forked off."""
@@ -429,125 +411,3 @@ class _Hold:
                 session.touch()
         finally:
             self._lock.release()
-
-
-class _Flusher:
-    """The thread that flushes a file when its policy's time has come."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._stop = threading.Event()
-        self._work = threading.Event()
-        self._parked = False
-        self._thread = threading.Thread(
-            target=self._run, name=f"flush {session.driver.location}", daemon=True
-        )
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Have the file looked after from now on; next to free while it is already."""
-        if self._parked:
-            self._work.set()
-
-    def stop(self, wait: bool = True) -> None:
-        """End the thread; wait for it unless the caller holds the session's lock."""
-        self._stop.set()
-        self._work.set()
-        if wait and threading.current_thread() is not self._thread:
-            self._thread.join()
-
-    def _run(self) -> None:
-        interval = self._interval(0.0)
-        idle_since = time.monotonic()
-        while not self._stop.wait(interval):
-            self._session.beat()
-            if self._session.dirty:
-                interval = self._interval(self._flush())
-                idle_since = time.monotonic()
-            elif time.monotonic() - idle_since > _IDLE_SECONDS:
-                self._park()
-                idle_since = time.monotonic()
-
-    def _park(self) -> None:
-        """Sleep until the next write."""
-        self._work.clear()
-        self._parked = True
-        # A write that came between the last look and parking did not see the flag.
-        while not self._session.dirty:
-            if self._work.wait(self._session.beat()):
-                break
-        self._parked = False
-
-    def _interval(self, cost: float) -> float:
-        seconds = self._session.policy.seconds
-        if seconds is None:
-            return _IDLE_SECONDS
-        # A flush that takes long must not eat the time of the program that appends.
-        return min(max(seconds, _DUTY * cost), max(seconds, 1.0))
-
-    def _flush(self) -> float:
-        session = self._session
-        start = time.monotonic()
-        with session.lock:
-            if session.dirty and session.is_open and session.policy.seconds is not None:
-                try:
-                    session.flush()
-                except H5Error as exc:
-                    # The rows stay in memory; the next append, flush or close tells the caller.
-                    _log.warning("%s: cannot flush: %s", session.driver.location, exc)
-                    return 1.0
-        return time.monotonic() - start
-
-
-def _close_all() -> None:
-    """At interpreter exit: nothing that was appended may be lost for want of a close."""
-    for session in list(_writers):
-        try:
-            session.close()
-        except H5Error:
-            _log.exception("%s: rows were lost at exit", session.driver.location)
-
-
-@contextlib.contextmanager
-def both_locked(first: Session, second: Session) -> Iterator[None]:
-    """Hold the locks of two sessions, which may be one.
-
-    Always in the same order, so that two threads that copy in opposite directions, or one that
-    copies and one that forks, do not wait for each other for ever.
-    """
-    with contextlib.ExitStack() as stack:
-        for session in _in_order([first, second]):
-            stack.enter_context(session.lock)
-        yield
-
-
-def _in_order(sessions: Iterable[Session]) -> list[Session]:
-    return sorted(sessions, key=lambda session: id(session.lock))
-
-
-_forking: list[Session] = []
-"""The sessions whose locks are held for a fork; others may be opened meanwhile."""
-
-
-def _before_fork() -> None:
-    for session in _in_order(list(_sessions)):
-        session.lock.acquire()
-        _forking.append(session)
-
-
-def _after_fork_in_parent() -> None:
-    while _forking:
-        _forking.pop().lock.release()
-
-
-def _after_fork_in_child() -> None:
-    while _forking:
-        _forking.pop().abandon()
-
-
-if hasattr(os, "register_at_fork"):  # Windows has no fork, and needs none of this
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_fork_in_parent,
-        after_in_child=_after_fork_in_child,
-    )
