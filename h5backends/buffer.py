@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from h5backends.conform import conform, rows_of
-from h5backends.errors import DataError, H5Error
+from h5backends.errors import DataError, H5Error, NodeNotFoundError
 from h5backends.types import ArraySpec, Handle
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ class RowBuffer:
         session = self._session
         with self._lock:
             if self._direct or count > self._capacity():
-                session.require_writing()
+                self._require_taking()
                 self.drain()
                 self._write_through(block)
             else:
@@ -247,7 +247,7 @@ class RowBuffer:
 
     def _make_room(self, count: int) -> None:
         """Take the slow path: is the file usable, is a chunk full, is more memory needed."""
-        self._session.require_writing()
+        self._require_taking()
         if self._used + count > self._capacity():
             self.drain()
         needed = self._used + count
@@ -257,6 +257,22 @@ class RowBuffer:
             grown[: self._used] = self._rows[: self._used]
             self._rows = grown
         self._set_marks()
+
+
+    def _require_taking(self) -> None:
+        self._session.require_writing()
+        if self.detached:
+            raise gone(self.path, self._session.driver.location)
+
+
+def gone(path: str, file: str) -> NodeNotFoundError:
+    """Return the error for a row that comes to an array another thread has just taken away."""
+    return NodeNotFoundError(
+        "the array was moved or removed meanwhile",
+        file=file,
+        node=path,
+        remedy="Get the node again, from where it is now.",
+    )
 
 
 class RaggedBuffer:
@@ -292,10 +308,11 @@ class RaggedBuffer:
     def append(self, row: NDArray[Any]) -> None:
         """Append one row, 1D and of the stored type; the caller gives it away."""
         with self._session.lock:
+            self._session.require_writing()
+            if self.detached:
+                raise gone(self.path, self._session.driver.location)
             if len(self._rows) >= _RAGGED_ROWS:
-                self._session.require_writing()
                 self.drain()
-            self._session.require_alive()
             self._rows.append(row)
             limit = self._session.policy.rows
             self._session.touch(due=limit is not None and len(self._rows) >= limit)
