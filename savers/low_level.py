@@ -222,6 +222,8 @@ class H5SaverLowLevel(H5Backend):
         location = self._driver.normalise(file_name)
         if self._driver.exists(location, extra):
             return location, True
+        if Capability.LOCAL in self._driver.capabilities and os.path.isdir(location):
+            return location, False  # opening it says what is wrong
         location = layout.file_name(location)
         return location, self._driver.exists(location, extra)
 

@@ -15,6 +15,7 @@ from h5backends.errors import (
     AttributeValueError,
     DTypeError,
     FileClosedError,
+    FileError,
     FileMissingError,
     FileOccupiedError,
     H5Error,
@@ -521,3 +522,11 @@ def test_it_is_a_backend(saver: H5SaverLowLevel) -> None:
     assert group.attrs["origin"] == "here"
     with pytest.raises(H5Error):
         saver.get_node("/RawData/Missing")
+
+
+def test_a_folder_is_not_a_file(local_place: Place, tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    with pytest.raises(FileError, match="scans"):
+        H5SaverLowLevel.from_file(folder, new_file=True, backend=local_place.driver)
+    assert [item.name for item in tmp_path.iterdir()] == ["scans"]
