@@ -95,6 +95,7 @@ class BlockBuffer:
         "_line",
         "_mask",
         "_points",
+        "_refused",
         "_session",
         "_shape_held",
         "_since",
@@ -156,6 +157,7 @@ class BlockBuffer:
         self._gate = 0  # the same, or 0 where the next point needs a closer look
         self._since = 0  # points since the last flush
         self._due = self._find_due()
+        self._refused = False  # whether the latest write failed
         self.detached = False
 
     def seek(self, number: int) -> None:
@@ -193,6 +195,9 @@ class BlockBuffer:
         if not count:
             return
         driver = self._session.driver
+        if self._refused:
+            self._look_elsewhere()
+        self._refused = True  # until it turns out otherwise
         if count == size == len(self._points) and self._direct:
             offset = (*self._origin(), *self._zeros)
             # The libraries take any memory; the protocol speaks of bytes.
@@ -201,6 +206,7 @@ class BlockBuffer:
             )
         else:
             self._write_parts()
+        self._refused = False
         # Only now: had the write failed, the points would still be here to be tried again.
         self._mask[:size] = bytes(size)  # zeros
 
@@ -225,6 +231,18 @@ class BlockBuffer:
 
     def note_length(self) -> None:
         """Take note that the ``shape`` attribute is up to date; nothing to do here."""
+
+    def _look_elsewhere(self) -> None:
+        """Have HDF5 look up another chunk than the one that it could not write.
+
+        It remembers the latest chunk it looked up, also where writing it failed before the chunk
+        was entered into the index; writing it again would then go nowhere without an error.
+        """
+        last = tuple(n - 1 for n in self.shape)
+        far = last if not self._start else (0,) * len(self.shape)
+        if 0 not in self.shape:
+            box = tuple(slice(n, n + 1, 1) for n in far)
+            self._session.driver.read(self.handle, box)
 
     def _origin(self) -> tuple[int, ...]:
         rest, origin = self._start, []

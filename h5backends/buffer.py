@@ -7,6 +7,7 @@ that bounds what a crash can lose.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -154,7 +155,11 @@ class RowBuffer:
         if not used:
             return
         rows = self._storage.to_stored(self._rows[:used])
-        self._appender.append(self._base, rows)
+        try:
+            self._appender.append(self._base, rows)
+        except H5Error:
+            self._look_elsewhere()
+            raise
         # Only now: had the write failed, the rows would still be here to be tried again.
         self._base += used
         self._since += used
@@ -226,10 +231,23 @@ class RowBuffer:
                 self._session.driver.resize(self.handle, self._base)
             except H5Error as exc:
                 _log.warning("cannot shrink %s after a failed write: %s", self.path, exc)
+            self._look_elsewhere()
             raise
         self._base += len(block)
         self._since += len(block)
         self._set_marks()
+
+    def _look_elsewhere(self) -> None:
+        """Have HDF5 look up another chunk than the one that it could not write.
+
+        It remembers the latest chunk it looked up, also where writing it failed before the chunk
+        was entered into the index; writing it again would then go nowhere without an error.
+        """
+        row = self._base - self._base % self._chunk - self._chunk
+        if row >= 0 and 0 not in self._row_shape:
+            box = (slice(row, row + 1, 1), *(slice(0, 1, 1) for _ in self._row_shape))
+            with contextlib.suppress(H5Error):
+                self._session.driver.read(self.handle, box)
 
     def _capacity(self) -> int:
         """Rows from the end of the file's array to the next chunk boundary."""

@@ -167,6 +167,16 @@ class AxisSaverLoader(DataManagement):
         kind : DataType, optional
             What it holds; by default what its attribute says.
         """
+        return [self.load_axis(array) for array in self.arrays_of(data, kind)]
+
+    def arrays_of(self, data: Node, kind: DataType | None = None) -> list[Node]:
+        """Return the arrays of the axes that belong to an array of data.
+
+        Parameters
+        ----------
+        data, kind
+            See :meth:`axes_of`.
+        """
         group = data.parent_node
         if group is None:
             return []
@@ -174,7 +184,7 @@ class AxisSaverLoader(DataManagement):
             kind = member(DataType, data.attrs.get("data_type", "data"))
         number = layout.array_number(kind, data.name)
         with group.session.lock:
-            return [self.load_axis(array) for array in self._axes_for(group, number or 0)]
+            return self._axes_for(group, number or 0)
 
     def _axes_for(self, group: GROUP, number: int) -> list[Node]:
         """Return the arrays of the axes for the data of a number.

@@ -135,8 +135,9 @@ class DataEnlargeableSaver(DataSaverLoader):
         group = self._get_group(where)
         with group.session.hold():
             signal = self.open_signal(group, data, attrs, self._enl_axes if with_axes else [])
-            axes = [growing_slot(self._axis_array(group, n)) for n in range(len(self._enl_axes))]
-            plan = _GrowingPlan(where, group.session, [signal], axes if with_axes else [])
+            arrays = [self._axis_array(group, n) for n in range(len(self._enl_axes) * with_axes)]
+            axes = [growing_slot(array) for array in arrays]
+            plan = _GrowingPlan(where, group.session, [signal], axes)
             even_out(plan.slots())
         self._plans[point_key(where)] = plan
         return plan

@@ -7,14 +7,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from h5backends.errors import NodeNotFoundError
-from h5backends.nodes import GROUP, Node
+from h5backends.nodes import CARRAY, GROUP, Node
 from savers import layout
 from savers.axis import AxisSaverLoader
 from savers.data import Axis, DataToExport, DataWithAxes
 from savers.enums import DataType
 from savers.low_level import H5SaverLowLevel
 from savers.management import Openable, child, open_saver
+from savers.plan import POSITIONS
 from savers.signal import DataSaverLoader
 
 __all__ = ["DataLoader", "DataNotFoundError"]
@@ -152,6 +156,35 @@ class DataLoader:
         data.create_missing_axes()
         return data
 
+    def load_axis_positions(self, where: str | Node) -> dict[str, NDArray[Any]]:
+        """Return the positions of the signal axes that changed from point to point.
+
+        Parameters
+        ----------
+        where : str or Node
+            The array of the data.
+
+        Returns
+        -------
+        dict of ndarray, shape (points..., size)
+            By the label of the axis; empty if none changed. The axes of the loaded data
+            themselves are those of the first point.
+        """
+        node = self.get_node(where)
+        group = node.parent_node
+        found: dict[str, NDArray[Any]] = {}
+        if group is None:
+            return found
+        for axis in self._axis_loader.arrays_of(node):
+            moved = child(group, axis.name + POSITIONS)
+            if isinstance(moved, CARRAY) and isinstance(axis, CARRAY):
+                first = axis.read()
+                positions = moved.read().reshape(*_points(moved.shape, first.size), first.size)
+                # Points that had the axis of the first one were not written.
+                same = np.isnan(positions).all(axis=-1, keepdims=True)
+                found[str(axis.attrs.get("label", ""))] = np.where(same, first, positions)
+        return found
+
     def load_all(
         self,
         where: str | Node,
@@ -237,6 +270,11 @@ class DataLoader:
             file=self._h5saver.filename,
             node=start.path,
         )
+
+
+def _points(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
+    """Return the axes of points in an array of positions; single ones have no axis there."""
+    return shape[:-1] if size != 1 or shape[-1:] == (1,) else shape
 
 
 def _with_navigation(data: DataWithAxes, axes: Sequence[Axis], lazy: bool) -> DataWithAxes:
