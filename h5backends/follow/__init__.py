@@ -3,7 +3,7 @@
 Importing it loads no HDF5 library.
 """
 
-from h5backends.follow import utils
+from h5backends.follow import chunk_utils, utils
 from h5backends.follow.chunk_source import ChunkSource
 from h5backends.follow.data import Batches, DataSource
 from h5backends.follow.first import DataFollower, Follower, FrameGrabber
@@ -23,5 +23,6 @@ __all__ = [
     "KeyFollower",
     "RowKeyFollower",
     "SliceDict",
+    "chunk_utils",
     "utils",
 ]

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from h5backends.drivers import registry
 from h5backends.errors import DTypeError, FollowError, ShapeError
 from h5backends.follow.arrays import Array, Limits
 from h5backends.follow.following import Following
 from h5backends.follow.places import Places
 from h5backends.follow.scanning import box_at, box_size
 from h5backends.follow.waiting import EndState, Pace, Patience, Watch
+from h5backends.types import Capability
 
 __all__ = ["KeyFollower", "RowKeyFollower"]
 
@@ -181,6 +183,18 @@ class KeyFollower(Following[int]):
         """Whether it ended because nothing came in time."""
         return self._end is EndState.TIMED_OUT
 
+    @property
+    def advice(self) -> str:
+        """What it takes to follow this live, if it can only be read as it stands; else empty."""
+        nodes = [array.node for array in self._followed if array.node is not None]
+        if not nodes or any(array.can_grow for array in self._followed):
+            return ""
+        others = ", ".join(registry.drivers_with(Capability.REFRESH))
+        return (
+            f"the driver {nodes[0].backend!r} shows a file as it was when it was opened; to "
+            f"follow one while it grows, open it with one of {others}, swmr_mode=True"
+        )
+
     def _take(self) -> int | None:
         if self.current_key >= self.current_max:
             return None
@@ -255,6 +269,8 @@ class KeyFollower(Following[int]):
         self._last_look = False
         if end is EndState.FINISHED:
             self.finished_set = True
+            if self.advice:
+                _log.info("%s", self.advice)
         self._end = end
         missing = self._keys_done() - 1 - self.current_max
         # A writer that died between two arrays is no fault of the file.
@@ -353,7 +369,15 @@ class _Keys:
         shape = self.array.shape
         if shape != self._shape:
             before, self._shape = self._shape, shape
-            self.extent = math.prod(shape)
+            had, self.extent = self.extent, math.prod(shape)
+            if self.extent < had:
+                raise FollowError(
+                    "the keys became fewer while they were followed: the file was written anew",
+                    node=self.array.name,
+                    expected=f"at least {had}",
+                    found=self.extent,
+                    remedy="Open the new file to follow that.",
+                )
             # Points keep their index only while no axis but the slowest in use has grown.
             if before is not None and _renumbered(before, shape, self.done):
                 self.done = 0

@@ -19,17 +19,21 @@ _SHORTEST = 0.001
 """Seconds between two looks right after news came."""
 _LIVELY = 0.05
 """So long after the last news the stream counts as live, and looking often is worth its cost."""
-_IDLE_CHEAP = 0.003
+_IDLE_CHEAP = 0.005
 """Longest pause where a look at the file's size and time tells whether a real one is due."""
 _IDLE = 0.02
 """Longest pause where it does not."""
-_SETTLED = 0.02
-"""So long after a file changed its time may still stand for two changes."""
-_TRUST = 0.05
+_TICK = 0.006
+"""A file's time may advance in steps as long as this, and so stand for two changes."""
+_EXPECT = 0.02
+"""So long after a change that brought nothing yet its news is expected."""
+_TRUST = 0.2
 """Seconds after which a real look is taken whatever size and time say."""
+_LONG_IDLE = 1.0
+"""Seconds without news after which all pauses double."""
 _DUTY = 50
 """While nothing happens, looking may take one part in this many of the time."""
-_WATCH_SECONDS = 0.25
+_WATCH_SECONDS = 0.4
 """Between two looks at the writer's sign of life, while nothing happens."""
 _WATCH_AFTER = 0.05
 _CONFIRM_SECONDS = 0.02
@@ -94,12 +98,14 @@ class Pace:
         self._files = _files_that_show_changes(list(arrays))
         self._seen = self._signature()
         self._cost = 0.0
-        now = time.monotonic()
-        self._news = self._changed = self._looked = now
+        self._news = self._changed = time.monotonic()
+        self._looked = float("-inf")
+        self._found = False
 
     def restart(self) -> None:
-        """Begin to wait for the next news."""
-        self._news = self._changed = time.monotonic()
+        """Begin to wait for the next news; the last was found."""
+        self._news = time.monotonic()
+        self._found = True
 
     def is_due(self) -> bool:
         """Tell whether a real look is worth its cost."""
@@ -108,8 +114,12 @@ class Pace:
         now = time.monotonic()
         signature = self._signature()
         if signature != self._seen:
-            self._seen, self._changed = signature, now
-        return now - self._changed < _SETTLED or now - self._looked > _TRUST
+            self._seen, self._changed, self._found = signature, now, False
+        since = now - self._changed
+        if not self._found and since < _EXPECT:
+            return True  # the writer may be in the middle of its flush
+        settled = self._changed + _TICK
+        return self._looked < settled <= now or now - self._looked > _TRUST
 
     def looked(self, cost: float) -> None:
         """Take note of a real look and the seconds that it took."""
@@ -122,9 +132,10 @@ class Pace:
         wanted = max(_SHORTEST, idle / 8)
         if idle < _LIVELY:
             return max(wanted, 2 * self._cost)
+        slow = 2 if idle > _LONG_IDLE else 1
         if self._files is not None:
-            return min(wanted, _IDLE_CHEAP)
-        return max(min(wanted, _IDLE), _DUTY * self._cost)
+            return min(wanted, slow * _IDLE_CHEAP)
+        return max(min(wanted, slow * _IDLE), _DUTY * self._cost)
 
     def _signature(self) -> list[tuple[int, int]] | None:
         if self._files is None:
