@@ -15,7 +15,7 @@ from savers import layout
 from savers.data import Axis
 from savers.enums import DataDim, DataType, member
 from savers.interchange import AxisLike, as_axis
-from savers.management import DataManagement
+from savers.management import DataManagement, attribute
 
 __all__ = ["AxisSaverLoader", "axis_key"]
 
@@ -181,7 +181,7 @@ class AxisSaverLoader(DataManagement):
         if group is None:
             return []
         if kind is None:
-            kind = member(DataType, data.attrs.get("data_type", "data"))
+            kind = member(DataType, attribute(data, "data_type", "data"))
         number = layout.array_number(kind, data.name)
         with group.session.lock:
             return self._axes_for(group, number or 0)
@@ -207,7 +207,7 @@ class AxisSaverLoader(DataManagement):
             if _number(axis, _FIRST) != first:
                 break
             axes.insert(0, axis)
-        end = axes[0].attrs.get(_LAST)
+        end = attribute(axes[0], _LAST)
         return [] if isinstance(end, int) and number > end else axes
 
     def _axis(self, group: GROUP, number: int) -> Node:
@@ -265,7 +265,7 @@ class AxisSaverLoader(DataManagement):
 
 
 def _number(node: Node, name: str) -> int:
-    value = node.attrs.get(name, 0)
+    value = attribute(node, name, 0)
     return value if isinstance(value, int) else 0
 
 

@@ -17,7 +17,7 @@ from savers.axis import AxisSaverLoader
 from savers.data import Axis, DataToExport, DataWithAxes
 from savers.enums import DataType
 from savers.low_level import H5SaverLowLevel
-from savers.management import Openable, child, open_saver
+from savers.management import Openable, attribute, child, open_saver
 from savers.plan import POSITIONS
 from savers.signal import DataSaverLoader
 
@@ -218,15 +218,15 @@ class DataLoader:
 
     def _found(self, node: Node, with_bkg: bool, lazy: bool) -> Iterator[DataWithAxes]:
         if not isinstance(node, GROUP):
-            if node.attrs.get("data_type") in _LOADED:
+            if attribute(node, "data_type") in _LOADED:
                 yield self.load_data(node, with_bkg, True, lazy)
             return
         seen = set()
         for item in node.children().values():
             if isinstance(item, GROUP):
                 yield from self._found(item, with_bkg, lazy)
-            elif item.attrs.get("data_type") in _LOADED:
-                same = (item.title, item.attrs.get("origin", ""))
+            elif attribute(item, "data_type") in _LOADED:
+                same = (item.title, attribute(item, "origin", ""))
                 if same not in seen:
                     seen.add(same)
                     yield self.load_data(item, with_bkg, True, lazy)

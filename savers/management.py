@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
+from h5backends import codec
 from h5backends.errors import DTypeError, NodeKindError, NodeNotFoundError
 from h5backends.nodes import CARRAY, GROUP, Node
 from h5backends.session import Session
@@ -15,7 +16,7 @@ from savers import layout
 from savers.enums import DataType, SaveType
 from savers.low_level import H5SaverLowLevel
 
-__all__ = ["ArrayNumbers", "DataManagement", "Openable", "child", "open_saver"]
+__all__ = ["ArrayNumbers", "DataManagement", "Openable", "attribute", "child", "open_saver"]
 
 Openable = H5SaverLowLevel | Path | str
 """What savers and loaders take for a file: a saver that is open, or where to open one."""
@@ -67,6 +68,18 @@ def child(group: GROUP, name: str) -> Node | None:
     """Return a node of a group, None without it; the group's names are not listed."""
     with group.session.lock:
         return group.get_child(name) if name in group else None
+
+
+def attribute(node: Node, name: str, default: Any = None) -> Any:
+    """Return one attribute of a node, at the cost of one look-up where it is missing, too."""
+    session = node.session
+    with session.lock:
+        session.require_alive()
+        try:
+            stored = session.driver.read_attr(node.handle, name)
+        except KeyError:
+            return default
+    return codec.decode(name, stored)
 
 
 class ArrayNumbers:

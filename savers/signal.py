@@ -15,7 +15,7 @@ from savers.axis import AxisSaverLoader
 from savers.data import Axis, DataWithAxes
 from savers.enums import DataDim, DataSource, DataType, SaveType, UnknownNameError, member
 from savers.interchange import DataLike, as_data
-from savers.management import DataManagement, Openable, child
+from savers.management import DataManagement, Openable, attribute, child
 from savers.viewers import describe_signal
 
 __all__ = ["DataSaverLoader", "signal_attributes"]
@@ -265,7 +265,7 @@ class DataSaverLoader(DataManagement):
             arrays = [_squeezed(array, node, axes) for node, array in pairs]
             bars = [_squeezed(node.read(), node, axes) for node in errors]
         labels = [str(facts.get("label", first.title))]
-        labels += [str(node.attrs.get("label", node.title)) for node in nodes[1:]]
+        labels += [str(attribute(node, "label", node.title)) for node in nodes[1:]]
         data = _assemble(facts, first.path, arrays, bars, axes, labels)
         if lazy:
             data._data, data._errors = list(nodes), list(errors) or None  # type: ignore[arg-type]
@@ -334,19 +334,19 @@ class DataSaverLoader(DataManagement):
 
 
 def _name_origin(node: Node) -> tuple[str, object]:
-    return node.title, node.attrs.get("origin", "")
+    return str(attribute(node, "TITLE", "")), attribute(node, "origin", "")
 
 
 def _kind_of(node: Node) -> DataType | None:
     try:
-        return member(DataType, node.attrs.get("data_type"))
+        return member(DataType, attribute(node, "data_type"))
     except UnknownNameError:
         return None
 
 
 def _squeezed(values: NDArray[Any], node: Node, axes: Iterable[Axis]) -> NDArray[Any]:
     """Take away the axis of length one that growing arrays of single values have."""
-    nav = _nav_indexes(node.attrs.get("nav_indexes"))
+    nav = _nav_indexes(attribute(node, "nav_indexes"))
     if not values.ndim:
         return values.reshape(1)
     signal = [n for n in range(values.ndim) if n not in nav]
