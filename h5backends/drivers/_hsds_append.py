@@ -19,7 +19,7 @@ from h5backends.drivers._hsds_http import Connection, Refused
 from h5backends.drivers._hsds_session import HsdsSession
 from h5backends.drivers._hsds_types import pack_rows, select, shape_of
 from h5backends.drivers._hsds_values import resize
-from h5backends.errors import RemoteError, ShapeError
+from h5backends.errors import NodeNotFoundError, RemoteError, ShapeError
 
 __all__ = ["append_ragged", "append_rows"]
 
@@ -43,10 +43,13 @@ def append_rows(session: HsdsSession, array: Array, start: int, rows: NDArray[An
         It did not succeed; part of the rows may be stored, and the same call completes them. Or
         the array does not have the length it should have.
     """
-    session.require_writable(array.path)
+    _require(session, array)
     values = np.ascontiguousarray(rows, array.dtype)
+    stop = start + len(values)
+    longer = (array.length or 0) > stop and start >= array.foreign
+    if longer or not array.row_bytes:
+        resize(session, array, stop)
     if not array.row_bytes:
-        resize(session, array, start + len(values))
         return
 
     def pack(first: int, last: int) -> bytes:
@@ -66,7 +69,7 @@ def append_ragged(session: HsdsSession, array: Array, rows: Sequence[NDArray[Any
     RemoteError
         As for :func:`append_rows`.
     """
-    session.require_writable(array.path)
+    _require(session, array)
     values = [np.ascontiguousarray(row, array.dtype).reshape(-1) for row in rows]
     start = array.length or 0
     longest = max((row.nbytes for row in values), default=0)
@@ -90,6 +93,12 @@ def append_ragged(session: HsdsSession, array: Array, rows: Sequence[NDArray[Any
         if full or last == len(values):
             _append(session, array, start, (first, last), pack)
             first, size = last, 0
+
+
+def _require(session: HsdsSession, array: Array) -> None:
+    session.require_writable(array.path)
+    if array.gone:
+        raise NodeNotFoundError("this array was removed", file=session.location, node=array.path)
 
 
 def _parts(array: Array, start: int, count: int) -> Iterator[tuple[int, int]]:

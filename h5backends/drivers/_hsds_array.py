@@ -43,6 +43,8 @@ class Array:
         Rows that the server has confirmed; None for a scalar.
     reach : int
         Rows that it may have: more than `length` while the outcome of a request is open.
+    gone : bool
+        Whether this process has removed it.
     shared : bool
         Whether another program was seen to append too.
     foreign : int
@@ -65,7 +67,7 @@ class Array:
         self.row_shape = shape[1:]
         self.length: int | None = shape[0] if shape else None
         self.reach = self.foreign = self.length or 0
-        self.shared = False
+        self.gone = self.shared = False
         layout = self._creation.get("layout") or described.get("layout") or {}
         dims = layout.get("dims") if str(layout.get("class")).startswith("H5D_CHUNKED") else None
         self.chunks: tuple[int, ...] | None = tuple(dims) if dims else None

@@ -122,23 +122,22 @@ class _Kept:
     def release(self, mark: int) -> None:
         """Drop what was stored before `mark`, and is safe.
 
-        Not safe is what shares a chunk with the next rows: the server writes a chunk over its
-        only copy, and if it dies in between that is the end of all that was in it. Nor may
-        anything be dropped before what it was written over.
+        Not safe is what shares a chunk with something that is not stored yet, or with the next
+        rows: the server writes a chunk over its only copy, and if it dies in between, that is the
+        end of all that was in it. Nor may anything be dropped before what it was written over.
         """
-        remaining: list[_Rows] = []
-        tail, low, high = self.tail, 0, -1
         for rows in self.rows:
             rows.stored = rows.stored or (rows.time <= mark and not self.is_hot(rows))
-            below = rows.first <= high and rows.last >= low
-            if rows.stored and not below and (tail is None or rows.last < tail):
-                continue
-            low, high = (
-                (min(low, rows.first), max(high, rows.last))
-                if remaining
-                else (rows.first, rows.last)
-            )
-            remaining.append(rows)
+        unsafe = [(rows.first, rows.last) for rows in self.rows if not rows.stored]
+        if self.tail is not None:
+            unsafe.append((self.tail, self.tail))
+        low = min((first for first, _ in unsafe), default=0)
+        high = max((last for _, last in unsafe), default=-1)
+        remaining: list[_Rows] = []
+        for rows in self.rows:
+            if rows.first <= high and rows.last >= low:
+                remaining.append(rows)
+                low, high = min(low, rows.first), max(high, rows.last)
         self.rows = remaining
 
     @property
@@ -287,7 +286,7 @@ class Retention:
             before = kept.rows[-1] if kept.rows else None
             if before is not None and before.takes(start, last, len(data)):
                 before.data += data
-                before.stop, before.time = stop, self._tick()
+                before.stop, before.time, before.stored = stop, self._tick(), False
             else:
                 kept.rows.append(_Rows(self._tick(), first, last, start, stop, bytearray(data)))
             self._bytes += len(data)
@@ -324,11 +323,13 @@ class Retention:
             kept = self._kept(array)
             kept.longest = max(kept.longest, longest)
             kept.rows = [rows for rows in kept.rows if rows.start < length]
+            edge = length // array.chunk_rows
             for rows in kept.rows:
                 if rows.stop > length:
                     del rows.data[(length - rows.start) * array.row_bytes :]
                     rows.stop, rows.last = length, (length - 1) // array.chunk_rows
-            kept.touch(length // array.chunk_rows, longest // array.chunk_rows)
+                rows.stored = rows.stored and rows.last < edge
+            kept.touch(edge, longest // array.chunk_rows)
             self._count()
             self.keep_length(array)
 
@@ -408,8 +409,8 @@ class Retention:
                     self._suspect = True
                 elif self.run(functools.partial(self._is_from, nodes)):
                     lengths = self.run(lambda: self._lengths(self._http))
-                    self._release()
                     self._check_lengths(lengths)
+                    self._release()
             if self.pending:
                 raise Away("it was restarted again and again while it should store data")
 
@@ -443,8 +444,8 @@ class Retention:
                     self._suspect = True
                     self._meet()
                 elif self._is_from(nodes):
-                    self._release()
                     self._check_lengths(lengths)
+                    self._release()
             except RemoteError as exc:
                 self._suspect = True  # so that the next call that changes anything raises it
                 _log.warning("%s", exc)
@@ -480,14 +481,16 @@ class Retention:
         Raises
         ------
         RemoteError
-            This array is not what this process believes it to be.
+            The rows of this process are not where it believes them to be.
         """
         for array, found in lengths:
             kept = self._arrays.get(array.id)
             most = max(array.reach, array.length or 0, kept.longest if kept else 0)
-            if 0 <= found <= most or array.shared:
+            if kept is None or 0 <= found <= most or array.shared:
                 continue
-            array.shared = True
+            array.shared = True  # the next append looks first
+            if found > most and self._in_place(kept):
+                continue  # the other program began behind the last of our rows
             self.forget(array.id)
             raise RemoteError(
                 "another program appends to this array"
@@ -501,6 +504,16 @@ class Retention:
                 else None,
                 remedy="Let one program write an array, or give each an array of its own.",
             )
+
+    def _in_place(self, kept: _Kept) -> bool:
+        """Tell whether the last rows that were appended stand where they should."""
+        for rows in reversed(kept.rows):
+            if rows.appended:
+                chosen = {"select": _select(kept.array, rows.start, rows.stop)}
+                return (
+                    self._http.get_bytes(f"/datasets/{kept.array.id}/value", chosen) == rows.data
+                )
+        return True
 
     def stop(self) -> None:
         """End the background's work; what is kept is dropped."""

@@ -36,7 +36,7 @@ class Node:
         Id of the group that holds the link to it, None if not known.
     """
 
-    __slots__ = ("__weakref__", "array", "id", "kind", "parent", "path")
+    __slots__ = ("__weakref__", "array", "gone", "id", "kind", "parent", "path")
 
     def __init__(self, node_id: str, path: str, parent: str | None = None) -> None:
         self.id = node_id
@@ -44,6 +44,7 @@ class Node:
         self.parent = parent
         self.kind: NodeKind | None = NodeKind.GROUP if node_id.startswith(_GROUP) else None
         self.array: Array | None = None
+        self.gone = False
 
     @property
     def name(self) -> str:
@@ -141,6 +142,7 @@ class Tree:
 
     def array(self, node: Node) -> Array:
         """Return what is known of a dataset, the same for every handle of it."""
+        self.require(node)
         if node.array is None:
             node.array = self._arrays.get(node.id)
         if node.array is None:
@@ -245,7 +247,7 @@ class Tree:
         described : dict
             The server's description of it.
         """
-        session, path = self._session, parent.below(name)
+        session, path = self._session, self.require(parent).below(name)
         session.require_writable(path)
         parts = attributes.described(session, path, attrs)
         body = {**body, "id": self._new_id(collection)}
@@ -283,14 +285,27 @@ class Tree:
 
     def remove(self, node: Node) -> None:
         """Remove a node and everything below it."""
-        self._session.require_writable(node.path)
+        self._session.require_writable(self.require(node).path)
         self._unlink(self._parent(node), node)
         for below in self._at_and_below(node.path):
+            # The server would go on taking what is written to it, where nobody finds it.
+            below.gone = True
+            if below.array is not None:
+                below.array.gone = True
+            self._arrays.pop(below.id, None)
             self._session.kept.forget(below.id)
+
+    def require(self, node: Node) -> Node:
+        """Return a node, or raise ``NodeNotFoundError`` if this process has removed it."""
+        if node.gone:
+            raise NodeNotFoundError(
+                "this node was removed", file=self._session.location, node=node.path
+            )
+        return node
 
     def move(self, node: Node, parent: Node, name: str) -> Node:
         """Move a node; handles of it and of what is below follow."""
-        old, new = node.path, parent.below(name)
+        old, new = self.require(node).path, self.require(parent).below(name)
         self._session.require_writable(old)
         if new == old:
             return node

@@ -133,7 +133,7 @@ class H5pydDriver(Driver):
         return self._tree.get(path)
 
     def path(self, handle: Node) -> str:
-        return handle.path
+        return self._tree.require(handle).path
 
     def identity(self, handle: Node) -> str:
         return handle.id
@@ -176,14 +176,14 @@ class H5pydDriver(Driver):
         self.write_attrs(handle, {name: value})
 
     def write_attrs(self, handle: Node, values: Mapping[str, Stored]) -> None:
-        self._session.require_writable(handle.path)
+        self._session.require_writable(self.path(handle))
         for part in attributes.described(self._session, handle.path, values):
             attributes.put(self._session, handle.url, handle.path, part)
         if "CLASS" in values:
             self._tree.forget_kind(handle)
 
     def delete_attr(self, handle: Node, name: str) -> None:
-        self._session.require_writable(handle.path)
+        self._session.require_writable(self.path(handle))
         attributes.delete(self._session, handle.url, handle.path, name)
         if name == "CLASS":
             self._tree.forget_kind(handle)

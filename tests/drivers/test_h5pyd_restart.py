@@ -351,6 +351,29 @@ def test_a_damaged_chunk_is_made_anew(hsds: HSDS, domain: str, kind: NodeKind) -
         assert np.array_equal(found, numbers(0, 330))
 
 
+def test_a_chunk_is_kept_while_its_last_rows_are_not_stored(hsds: HSDS, domain: str) -> None:
+    driver = opened(hsds, domain, "w")
+    rows = array(driver, "rows")
+    appender = driver.appender(rows)
+    appender.append(0, numbers(0, 250))
+    driver.fsync()
+    appender.append(250, numbers(250, 252))
+    waiting = threading.Thread(target=driver._session.kept.tend)
+    waiting.start()
+    total = 252
+    while waiting.is_alive():  # on past the end of the chunk while the server is waited for
+        appender.append(total, numbers(total, total + 2))
+        total += 2
+    assert total > 300
+    hsds.kill()
+    hsds.damage(driver.identity(rows), "2")
+    hsds.start()
+    appender.append(total, numbers(total, total + 5))
+    driver.close()
+    with stored(hsds, domain) as file:
+        assert np.array_equal(file["rows"][:], numbers(0, total + 5))
+
+
 def test_a_damaged_chunk_of_frames_is_reported(hsds: HSDS, domain: str) -> None:
     # HSDS has no request that would remove it; once somebody has, nothing is missing.
     driver = opened(hsds, domain, "w")
