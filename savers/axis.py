@@ -15,7 +15,7 @@ from savers import layout
 from savers.data import Axis
 from savers.enums import DataDim, DataType, member
 from savers.interchange import AxisLike, as_axis
-from savers.management import DataManagement, attribute
+from savers.management import DataManagement, attribute, fresh
 
 __all__ = ["AxisSaverLoader", "axis_key"]
 
@@ -137,7 +137,7 @@ class AxisSaverLoader(DataManagement):
                 expected="an array with data_type 'axis'",
                 found=f"{type(node).__name__} with data_type {facts.get('data_type')!r}",
             )
-        return _axis_of(facts, node.read())
+        return _axis_of(facts, fresh(node).read())
 
     def get_axes(self, where: str | Node) -> list[Axis]:
         """Return the axes in a group; of an array of data, those that belong to it.

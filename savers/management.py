@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from h5backends import codec
+from h5backends.drivers.base import SupportsSwmr
 from h5backends.errors import DTypeError, NodeKindError, NodeNotFoundError
 from h5backends.nodes import CARRAY, GROUP, Node
 from h5backends.session import Session
@@ -16,7 +17,15 @@ from savers import layout
 from savers.enums import DataType, SaveType
 from savers.low_level import H5SaverLowLevel
 
-__all__ = ["ArrayNumbers", "DataManagement", "Openable", "attribute", "child", "open_saver"]
+__all__ = [
+    "ArrayNumbers",
+    "DataManagement",
+    "Openable",
+    "attribute",
+    "child",
+    "fresh",
+    "open_saver",
+]
 
 Openable = H5SaverLowLevel | Path | str
 """What savers and loaders take for a file: a saver that is open, or where to open one."""
@@ -80,6 +89,15 @@ def attribute(node: Node, name: str, default: Any = None) -> Any:
         except KeyError:
             return default
     return codec.decode(name, stored)
+
+
+def fresh(array: CARRAY) -> CARRAY:
+    """Return an array brought up to date, where it is followed while another program writes it."""
+    session = array.session
+    driver = session.driver
+    if not session.writable and isinstance(driver, SupportsSwmr) and driver.swmr_active:
+        array.refresh()
+    return array
 
 
 class ArrayNumbers:

@@ -15,7 +15,7 @@ from savers.axis import AxisSaverLoader
 from savers.data import Axis, DataWithAxes
 from savers.enums import DataDim, DataSource, DataType, SaveType, UnknownNameError, member
 from savers.interchange import DataLike, as_data
-from savers.management import DataManagement, Openable, attribute, child
+from savers.management import DataManagement, Openable, attribute, child, fresh
 from savers.viewers import describe_signal
 
 __all__ = ["DataSaverLoader", "signal_attributes"]
@@ -209,6 +209,7 @@ class DataSaverLoader(DataManagement):
         list of ndarray
         """
         nodes, kind = self._chosen(where, load_all)
+        nodes = [fresh(node) for node in nodes]
         return [_squeezed(a, n, ()) for n, a in self._values(nodes, kind, with_bkg)]
 
     def load_data(
@@ -247,10 +248,11 @@ class DataSaverLoader(DataManagement):
             The arrays disagree; a background is asked for lazily.
         """
         nodes, kind = self._chosen(where, load_all)
+        nodes = [fresh(node) for node in nodes]
         first = nodes[0]
         facts = first.attrs.to_dict()
         axes = [] if kind is DataType.axis else self._axis_saver.axes_of(first, kind)
-        errors = self._errors_of(nodes, kind)
+        errors = [fresh(node) for node in self._errors_of(nodes, kind)]
         if lazy and with_bkg:
             raise ShapeError(
                 "a background cannot be subtracted from values that stay in the file",
