@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from h5backends.drivers.base import SupportsSwmr
 from h5backends.errors import FileClosedError, H5Error, StorageError
 from h5backends.nodes import CARRAY
 from h5backends.types import Box, Capability
@@ -55,14 +57,10 @@ class Array:
         self.source = source
         self.node = source if isinstance(source, CARRAY) else None
         self.native: Any = source
-        self._refresh = getattr(source, "refresh", None)
-        self.can_grow = self._refresh is not None
         if self.node is not None:
-            session = self.node.session
-            if Capability.REFRESH not in session.driver.capabilities or session.writable:
-                self._refresh = None  # what this process itself writes is seen at once
-            self.can_grow = self._refresh is not None or session.writable
             self.native = self.node.node
+        refreshes, self.can_grow = _liveliness(source)
+        self._refresh = getattr(source, "refresh", None) if refreshes else None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -158,3 +156,29 @@ class Array:
         if closed:
             return FileClosedError("the file is closed", remedy="Open it again.")
         return StorageError("the array cannot be read any more", node=self.name, found=exc)
+
+
+def _liveliness(source: Any) -> tuple[bool, bool]:
+    """Tell whether an array has to be refreshed, and whether it can grow at all.
+
+    What is not in SWMR mode is never refreshed: it gains nothing, and HDF5 fails on an array that
+    is refreshed while it is open twice.
+    """
+    if isinstance(source, CARRAY):
+        session = source.session
+        driver = session.driver
+        if session.writable:
+            return False, True  # what this process itself writes is seen at once
+        live = Capability.REFRESH in driver.capabilities
+        if isinstance(driver, SupportsSwmr):
+            live = live and driver.swmr_active
+        return live, live
+    h5py = sys.modules.get("h5py")
+    if h5py is not None and isinstance(source, h5py.Dataset):
+        if not source:
+            return False, True  # closed: the first look says so
+        writable = source.file.mode != "r"
+        live = bool(source.file.swmr_mode) and not writable
+        return live, live or writable
+    live = hasattr(source, "refresh")
+    return live, live

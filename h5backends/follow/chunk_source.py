@@ -139,10 +139,13 @@ class ChunkSource(Following[SliceDict]):
                 if flag.reshape(-1)[0] != 0:
                     return EndState.FINISHED
         full = self.max_size is not None and self.current_index * self.chunk_size >= self.max_size
-        if full or not any(array.can_grow for array in self._arrays):
+        if full:
             return EndState.FINISHED
+        fixed = not any(array.can_grow for array in self._arrays)
         growing = all(not stack.is_full for stack in self._stacks.values())
-        verdict = self._watch.verdict(growing, now=over or self._last_look)
+        verdict = self._watch.verdict(growing, now=over or fixed or self._last_look)
+        if fixed and not self._watch.suspects_crash:
+            return EndState.FINISHED
         return verdict or (EndState.TIMED_OUT if over else None)
 
     def reset(self) -> None:

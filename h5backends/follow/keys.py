@@ -258,11 +258,12 @@ class KeyFollower(Following[int]):
     def _signs(self, over: bool) -> EndState | None:
         if self._is_flagged() or self.are_keys_complete():
             return EndState.FINISHED
-        if not any(array.can_grow for array in self._followed):
-            return EndState.FINISHED
         assert self._keys is not None
+        fixed = not any(array.can_grow for array in self._followed)
         gapless = all(keys.done and keys.done == keys.extent for keys in self._keys)
-        verdict = self._watch.verdict(gapless, now=over or self._last_look)
+        verdict = self._watch.verdict(gapless, now=over or fixed or self._last_look)
+        if fixed and not self._watch.suspects_crash:
+            return EndState.FINISHED
         return verdict or (EndState.TIMED_OUT if over else None)
 
     def _finish(self, end: EndState) -> None:

@@ -222,6 +222,11 @@ class Watch:
             self._next = moment + _CONFIRM_SECONDS
         return self._judge(complete)
 
+    @property
+    def suspects_crash(self) -> bool:
+        """Whether the writer seems to be dead, which a second look has to confirm."""
+        return self._crashed_since is not None
+
     def _judge(self, complete: bool) -> EndState | None:
         if self._state is WriterState.FINISHED and (self._was_written or complete):
             return EndState.FINISHED
