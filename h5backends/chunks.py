@@ -12,13 +12,17 @@ __all__ = ["block_chunks", "stream_chunks"]
 
 _STREAM_BYTES = 64 * 1024
 """Target of a stream's chunk: large against the cost of a write, small against a short scan."""
+_PACKED_BYTES = _STREAM_BYTES // 2
+"""The same with compression; PyTables' chunk cache is made to hold these, and not the others."""
 _BLOCK_BYTES = 1024 * 1024
 """Target for arrays of known shape."""
 _CHUNK_LIMIT = 2**31
 """Stay well below the 4 GiB that a chunk may have."""
 
 
-def stream_chunks(row_shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+def stream_chunks(
+    row_shape: tuple[int, ...], itemsize: int, packed: bool = False
+) -> tuple[int, ...]:
     """Choose chunks for an array that grows row by row.
 
     Small rows are collected to about 64 KiB; a row beyond that (an image) is one chunk.
@@ -29,12 +33,15 @@ def stream_chunks(row_shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
         Shape of one row.
     itemsize : int
         Bytes of one element.
+    packed : bool
+        Whether the chunks are compressed.
     """
     row_shape = tuple(max(1, n) for n in row_shape)
     row_bytes = max(1, itemsize * math.prod(row_shape))
     if row_bytes > _CHUNK_LIMIT:
         return (1, *block_chunks(row_shape, itemsize))
-    return (max(1, _STREAM_BYTES // row_bytes), *row_shape)
+    target = _PACKED_BYTES if packed else _STREAM_BYTES
+    return (max(1, target // row_bytes), *row_shape)
 
 
 def block_chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:

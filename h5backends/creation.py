@@ -171,7 +171,7 @@ def create_growing(
         extent = (0, *_extent(row_shape, storage, grows=True))
         _check(session, storage, NodeKind.EARRAY, compression)
         if chunks is None:
-            chunks = stream_chunks(extent[1:], storage.stored.itemsize)
+            chunks = stream_chunks(extent[1:], storage.stored.itemsize, bool(compression))
         spec = ArraySpec(
             NodeKind.EARRAY,
             storage.stored,

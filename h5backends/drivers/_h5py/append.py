@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from h5py import h5d, h5p, h5s, h5t
 from numpy.typing import NDArray
 
 from h5backends.drivers.base import Appender, no_filters
+from h5backends.drivers.chunkwise import Chunkwise
 from h5backends.types import ArraySpec, NodeKind
 
 __all__ = ["FOREIGN", "appender_for", "chunk_cache"]
@@ -27,14 +27,16 @@ Translated = Callable[[Exception], Exception]
 def chunk_cache(spec: ArraySpec) -> h5p.PropDAID:
     """Choose the chunk cache of a new array.
 
-    Without filters a cache only makes every flush write whole chunks where a few bytes changed;
-    with filters it must hold at least one chunk, or each partial write unpacks and packs again.
+    Without filters, and for streams, a cache only makes every flush write whole chunks where a
+    few bytes changed, and a full disk shows up after the rows were taken. A packed array that is
+    written here and there needs at least one chunk in it, or each write unpacks and packs again.
     """
     access = h5p.create(h5p.DATASET_ACCESS)
     if spec.chunks is not None:
         chunk_bytes = spec.dtype.itemsize * math.prod(spec.chunks)
-        plain = no_filters(spec) and spec.kind is not NodeKind.VLARRAY
-        access.set_chunk_cache(_SLOTS, 0 if plain else max(chunk_bytes, _LEAST_CACHE), 0.75)
+        straight = no_filters(spec) or spec.kind is NodeKind.EARRAY
+        needs_none = straight and spec.kind is not NodeKind.VLARRAY
+        access.set_chunk_cache(_SLOTS, 0 if needs_none else max(chunk_bytes, _LEAST_CACHE), 0.75)
     return access
 
 
@@ -109,45 +111,19 @@ class _ChunkAppender(_Appender):
 
 
 class _PackedAppender(_Appender):
-    """Whole chunks through the filters; the last, unfinished one as it is.
-
-    A chunk that is packed again at every flush changes its size and its place each time, and the
-    place it left is given to another chunk before the index that says so is on disk: a program
-    killed in that moment loses rows that were flushed. The unfinished chunk is therefore stored
-    unpacked (HDF5 keeps a mask of skipped filters with every chunk), overwritten in place, and
-    packed once, when it is full. That is also far cheaper.
-    """
+    """Whole chunks through the filters; the unfinished one around them."""
 
     def __init__(self, dataset: h5d.DatasetID, spec: ArraySpec, translated: Translated) -> None:
         super().__init__(dataset, spec, translated)
-        self._tail = np.zeros((self._chunk, *self._row_shape), spec.dtype)
-        self._tail_at = -1  # first row of the chunk that is in the tail
         self._skip_all = (1 << dataset.get_create_plist().get_nfilters()) - 1
+        self._put = Chunkwise(  # type: ignore[method-assign]
+            self._chunk,
+            self._row_shape,
+            spec.dtype,
+            store=self._write,
+            store_raw=self._write_raw,
+            load=self._read,
+        ).put
 
-    def _put(self, start: int, rows: NDArray[Any]) -> None:
-        chunk, stop = self._chunk, start + len(rows)
-        position = start
-        while position < stop:
-            within = position % chunk
-            offset = position - start
-            count = min(chunk - within, stop - position)
-            if count == chunk:
-                self._write(position, rows[offset : offset + count])
-            else:
-                self._put_part(position, rows[offset : offset + count])
-            position += count
-
-    def _put_part(self, start: int, rows: NDArray[Any]) -> None:
-        within = start % self._chunk
-        first = start - within
-        if self._tail_at != first:
-            self._tail[:] = np.zeros((), self._tail.dtype)
-            if within:
-                self._read(first, self._tail[:within])
-            self._tail_at = first
-        self._tail[within : within + len(rows)] = rows
-        if within + len(rows) == self._chunk:
-            self._write(first, self._tail)
-            self._tail_at = -1
-        else:
-            self._id.write_direct_chunk((first, *self._origin), self._tail, self._skip_all)
+    def _write_raw(self, first: int, rows: NDArray[Any]) -> None:
+        self._id.write_direct_chunk((first, *self._origin), rows, self._skip_all)

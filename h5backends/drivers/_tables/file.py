@@ -66,7 +66,7 @@ class OpenFile:
         self.is_open = False
         self.in_users_hands = False
         self._native: SafeFile | None = None
-        self._params = library_parameters(dict(options.extra))
+        self._params = library_parameters(dict(options.extra), mode != "r")
         localfile.check_before_open(location, mode, "tables")
         with LOCK, self.translate():
             self._open(options.title)

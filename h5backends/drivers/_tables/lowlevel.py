@@ -43,15 +43,24 @@ _DEFAULTS = {
     # Per array, and an experiment has hundreds: 16 MiB each, PyTables' default, is too much.
     "CHUNK_CACHE_SIZE": 2**20,
 }
+_WRITING = {
+    # A full disk must show up while the rows are still in our hands: chunks of plain streams
+    # (64 KiB) are too large for this cache and written at once. Packed ones (32 KiB, see
+    # `h5backends.chunks`) fit: packing one on a full disk would destroy what it replaces, so they
+    # wait in the cache until there is room.
+    "CHUNK_CACHE_SIZE": 48 * 2**10,
+}
 
 
-def library_parameters(extra: dict[str, Any]) -> dict[str, Any]:
+def library_parameters(extra: dict[str, Any], writable: bool) -> dict[str, Any]:
     """Return the parameters of a file: PyTables' defaults, ours, the caller's.
 
     Parameters
     ----------
     extra : dict
         Names of :mod:`tables.parameters` in small letters.
+    writable : bool
+        Whether the file is opened for writing.
 
     Raises
     ------
@@ -70,7 +79,7 @@ def library_parameters(extra: dict[str, Any]) -> dict[str, Any]:
                 f"PyTables has no parameter {name.lower()!r} for opening a file",
                 expected="a name of the module tables.parameters, in small letters",
             )
-    return known | _DEFAULTS | asked
+    return known | _DEFAULTS | (_WRITING if writable else {}) | asked
 
 
 def pending_failure() -> str | None:
