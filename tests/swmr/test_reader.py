@@ -29,8 +29,8 @@ from h5backends.errors import (
     FileMissingError,
     StorageError,
 )
-from h5backends.superblock import patched, read_superblock
 from h5backends.overlay import MendedFile
+from h5backends.superblock import patched, read_superblock
 from tests.swmr.child_writer import expected
 from tests.swmr.writers import (
     ALL_KINDS,
