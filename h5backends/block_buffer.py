@@ -188,12 +188,17 @@ class BlockBuffer:
 
     def drain(self) -> None:
         """Write the collected points into the file."""
-        for buffer in self.after:
-            buffer.drain()
         size = self._size
         count = self._mask.count(1, 0, size)
         if not count:
             return
+        if self.after:
+            for buffer in self.after:
+                buffer.drain()
+            if self._session.frozen:
+                # Readers see overwritten elements at once, new chunks only after a flush: what
+                # comes after them must wait for that.
+                self._session.driver.flush()
         driver = self._session.driver
         if self._refused:
             self._look_elsewhere()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
+
+import numpy as np
 
 from h5backends.creation import create_group
 from h5backends.errors import ShapeError
@@ -26,9 +30,15 @@ from savers.export import DataToExportSaver, group_attributes
 from savers.interchange import DataLike, ExportLike, as_data, as_export
 from savers.low_level import H5SaverLowLevel
 from savers.management import Openable, child
-from savers.plan import Plan, Plans, SignalPlan, Slot, append_together, point_key
+from savers.plan import POINT_TIMES, Plan, Plans, SignalPlan, Slot, append_together, point_key
 
-__all__ = ["DataToExportEnlargeableSaver", "as_parts", "nav_group_in", "open_to_readers"]
+__all__ = [
+    "DataToExportEnlargeableSaver",
+    "as_parts",
+    "nav_group_in",
+    "open_to_readers",
+    "time_of",
+]
 
 
 class DataToExportEnlargeableSaver(DataToExportSaver):
@@ -36,7 +46,8 @@ class DataToExportEnlargeableSaver(DataToExportSaver):
 
     The first point fixes the signals; a later one with signals missing or new is refused as a
     whole. All signals of a point become visible together, and all arrays are always equally long.
-    A group that has such arrays already is continued. In a file opened with ``swmr_mode=True``
+    The array ``PointTimes`` keeps when each point was taken. A group that has such arrays already
+    is continued. In a file opened with ``swmr_mode=True``
     readers are let in after the first point.
 
     Parameters
@@ -57,6 +68,9 @@ class DataToExportEnlargeableSaver(DataToExportSaver):
     ShapeError
         There is not one unit for each name.
     """
+
+    _keeps_times: ClassVar[bool] = True
+    """Whether the time of each point is kept beside the positions."""
 
     def __init__(
         self,
@@ -118,13 +132,14 @@ class DataToExportEnlargeableSaver(DataToExportSaver):
             axis_values = (axis_value,)
         signals: Sequence[DataLike]
         signals = data.data if type(data) is DataToExport else as_parts(data)
-        self._append(where, signals, axis_values, settings_as_xml, kwargs)
+        self._append(where, signals, axis_values, time_of(data), settings_as_xml, kwargs)
 
-    def _append(
+    def _append(  # noqa: PLR0917
         self,
         where: str | Node,
         data: Sequence[DataLike],
         axis_values: Iterable[Any] | None,
+        stamp: float,
         settings_as_xml: str,
         more: dict[str, Any],
     ) -> None:
@@ -132,17 +147,20 @@ class DataToExportEnlargeableSaver(DataToExportSaver):
         plan = self._plans.look_up(where, saver._session)
         values = None if plan is None else plan.quick(data)
         if plan is None or values is None:
-            self._append_new(where, data, axis_values, settings_as_xml, more)
+            self._append_new(where, data, axis_values, stamp, settings_as_xml, more)
         else:
             plan.take_axes(axis_values, values, 0)
+            if plan.times is not None:
+                values.append(stamp)
             append_together(plan.session, plan.buffers, values)
         saver.tick_flush()
 
-    def _append_new(
+    def _append_new(  # noqa: PLR0917
         self,
         where: str | Node,
         data: Sequence[DataLike],
         axis_values: Iterable[Any] | None,
+        stamp: float,
         settings_as_xml: str,
         more: dict[str, Any],
     ) -> None:
@@ -167,6 +185,8 @@ class DataToExportEnlargeableSaver(DataToExportSaver):
         if axis_values is None and rows:
             axis_values = positions_of(data[0])
         plan.take_axes(axis_values, values, rows)
+        if plan.times is not None:
+            values.append(np.full(rows or 1, stamp))
         append_together(session, plan.buffers, values, rows or 1)
         open_to_readers(self._h5saver)
 
@@ -183,8 +203,10 @@ class DataToExportEnlargeableSaver(DataToExportSaver):
                 for channel, dwa in self._each(group, bundle, attrs)
             ]
             axes = self._growing_axes(group)
-            plan = _BundlePlan(where, group.session, signals, axes)
-            even_out([s for signal in signals for s in signal.all_slots()] + axes)
+            grown = [s for signal in signals for s in signal.all_slots()] + axes
+            times = self._times(group, len(grown[0].buffer)) if self._keeps_times else None
+            plan = _BundlePlan(where, group.session, signals, axes, times)
+            even_out(grown if times is None else [*grown, times])
         self._plans[point_key(where)] = plan
         return plan
 
@@ -198,21 +220,42 @@ class DataToExportEnlargeableSaver(DataToExportSaver):
         names = (layout.array_name(DataType.axis, n) for n in range(len(self._enl_axes)))
         return [growing_slot(child(nav_group, name)) for name in names]
 
+    def _times(self, group: GROUP, length: int) -> Slot:
+        """Find or create the array that says when each point was taken."""
+        node = child(group, POINT_TIMES)
+        if node is None:
+            title, attrs = "time at which each point was taken", {"units": "s"}
+            node = self._h5saver.create_earray(
+                group, POINT_TIMES, np.float64, None, title, fill_value=np.nan, metadata=attrs
+            )
+            if length:  # of points that another program saved nothing is known
+                with group.session.lock:
+                    group.session.driver.resize(node.handle, length)
+        return growing_slot(node)
+
 
 class _BundlePlan(Plan):
-    """Several signals and the growing axes they share."""
+    """Several signals, the growing axes they share, and the times of the points."""
 
-    __slots__ = ("axes",)
+    __slots__ = ("axes", "times")
 
     def __init__(
-        self, where: str | Node, session: Session, signals: list[SignalPlan], axes: list[Slot]
+        self,
+        where: str | Node,
+        session: Session,
+        signals: list[SignalPlan],
+        axes: list[Slot],
+        times: Slot | None,
     ) -> None:
         self.axes = axes
+        self.times = times
         super().__init__(where, session, signals)
 
     def renew(self) -> None:
         super().renew()
         self.buffers += [slot.buffer for slot in self.axes]
+        if self.times is not None:
+            self.buffers.append(self.times.buffer)
 
     def fits(self, data: Sequence[DataLike]) -> bool:
         """Tell whether these are the signals of the plan, in its order."""
@@ -254,6 +297,18 @@ def open_to_readers(saver: H5SaverLowLevel) -> None:
     """Let SWMR readers in where the file was opened for that, now that the structure is there."""
     if saver.swmr_mode and saver.is_swmr_capable and not saver.is_swmr_active:
         saver.enable_swmr()
+
+
+def time_of(data: ExportLike | DataLike) -> float:
+    """Return when data were taken, in seconds since 1970; now, if they do not tell."""
+    stamp = getattr(data, "timestamp", None)
+    if type(stamp) is float and math.isfinite(stamp):
+        return stamp
+    try:
+        stamp = float(stamp)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return time.time()
+    return stamp if math.isfinite(stamp) else time.time()
 
 
 def as_parts(data: ExportLike | DataLike) -> Sequence[DataLike]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -17,7 +15,7 @@ from savers.axis import axis_key
 from savers.data import DataToExport
 from savers.enums import DataDistribution
 from savers.export import DataToExportSaver, group_attributes
-from savers.export_enlargeable import as_parts, nav_group_in, open_to_readers
+from savers.export_enlargeable import as_parts, nav_group_in, open_to_readers, time_of
 from savers.extended import DataExtendedSaver, point_number, scan_slot
 from savers.interchange import AxisLike, DataLike, ExportLike, as_axis, as_data
 from savers.management import Openable, child
@@ -170,7 +168,7 @@ class DataToExportExtendedSaver(DataToExportSaver):
             plan = self._put_new(where, parts, number, data, distribution, attrs)
             open_to_readers(saver)
         else:
-            values.append(_time_of(data))
+            values.append(time_of(data))
             put_together(plan.session, plan.buffers, values, number)
         saver.tick_flush()
 
@@ -210,7 +208,7 @@ class DataToExportExtendedSaver(DataToExportSaver):
             values: list[Any] = []
             for signal, dwa in zip(signals, data, strict=True):
                 signal.take(dwa, values)
-            values.append(_time_of(bundle))
+            values.append(time_of(bundle))
             buffers = [slot.buffer for signal in signals for slot in signal.all_slots()]
             put_together(session, [*buffers, plan.times.buffer], values, number)
         return plan
@@ -296,17 +294,6 @@ def point_times(group: GROUP) -> NDArray[np.float64]:
             node=group.path,
         )
     return np.asarray(node.read(), np.float64)
-
-
-def _time_of(data: ExportLike | DataLike) -> float:
-    stamp = getattr(data, "timestamp", None)
-    if type(stamp) is float and math.isfinite(stamp):
-        return stamp
-    try:
-        stamp = float(stamp)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return time.time()
-    return stamp if math.isfinite(stamp) else time.time()
 
 
 def _same(signal: SignalPlan, data: DataLike) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from h5backends.nodes import Node
 from savers.data import DataToExport
-from savers.export_enlargeable import DataToExportEnlargeableSaver, as_parts
+from savers.export_enlargeable import DataToExportEnlargeableSaver, as_parts, time_of
 from savers.interchange import DataLike, ExportLike
 from savers.management import Openable
 
@@ -39,6 +39,8 @@ class DataToExportTimedSaver(DataToExportEnlargeableSaver):
     array([20.1, 20.3])
     """
 
+    _keeps_times: ClassVar[bool] = False  # the axis is the time
+
     def __init__(self, h5saver: Openable, *, moving_axes: bool = False, **options: Any) -> None:
         super().__init__(h5saver, ("time",), ("s",), moving_axes=moving_axes, **options)
 
@@ -66,4 +68,5 @@ class DataToExportTimedSaver(DataToExportEnlargeableSaver):
             See :meth:`DataToExportEnlargeableSaver.add_data`.
         """
         parts = data.data if type(data) is DataToExport else as_parts(data)
-        self._append(where, parts, (float(data.timestamp),), settings_as_xml, kwargs)
+        stamp = time_of(data)
+        self._append(where, parts, (stamp,), stamp, settings_as_xml, kwargs)

@@ -182,6 +182,8 @@ def test_several_axes_that_grow(saver: H5SaverLowLevel) -> None:
         ("x", "mm", 0, 0), ("y", "um", 0, 1), ("energy", "eV", 1, 0),
     ]  # fmt: skip
     np.testing.assert_array_equal(y.get_data(), np.arange(5.0) ** 2)
+    times = saver.get_node(f"{WHERE}/PointTimes").read()
+    np.testing.assert_array_equal(times, 100.0 + np.arange(5.0))
     single = DataToExportEnlargeableSaver(saver, axis_name="t", axis_units="s")
     single.add_data(saver.add_det_group(WHERE), point(1), axis_value=3.0)
     with pytest.raises(ShapeError):
