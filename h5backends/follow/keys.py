@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 
 _FIRST_KEYS = 256
 _MOST_KEYS = 1 << 16
+_FLAG_SECONDS = 0.008
+"""Between two looks at the flag, so that it does not double the cost of waiting for a key."""
 
 
 class KeyFollower(Following[int]):
@@ -116,6 +118,7 @@ class KeyFollower(Following[int]):
         self._watch = Watch(None)
         self._end: EndState | None = None
         self._last_look = False
+        self._flag_read = float("-inf")
 
     # -- what is followed -----------------------------------------------------------------------
     def check_datasets(self) -> None:
@@ -256,12 +259,13 @@ class KeyFollower(Following[int]):
         return None
 
     def _signs(self, over: bool) -> EndState | None:
-        if self._is_flagged() or self.are_keys_complete():
+        hurry = over or self._last_look
+        if self.are_keys_complete() or self._is_flagged(hurry):
             return EndState.FINISHED
         assert self._keys is not None
         fixed = not any(array.can_grow for array in self._followed)
         gapless = all(keys.done and keys.done == keys.extent for keys in self._keys)
-        verdict = self._watch.verdict(gapless, now=over or fixed or self._last_look)
+        verdict = self._watch.verdict(gapless, now=hurry or fixed)
         if fixed and not self._watch.suspects_crash:
             return EndState.FINISHED
         return verdict or (EndState.TIMED_OUT if over else None)
@@ -335,9 +339,14 @@ class KeyFollower(Following[int]):
             return False
         return self._end is not None or self._is_flagged() or self.are_keys_complete()
 
-    def _is_flagged(self) -> bool:
+    def _is_flagged(self, now: bool = True) -> bool:
+        """Tell whether the flag is set; not `now`, as it was found some milliseconds ago."""
         if self._finished is None:
             return False
+        moment = time.monotonic()
+        if not now and moment - self._flag_read < _FLAG_SECONDS:
+            return False
+        self._flag_read = moment
         self._finished.refresh()
         shape = self._finished.shape
         if math.prod(shape) != 1:
