@@ -134,7 +134,7 @@ class DataToExportEnlargeableSaver(DataToExportSaver):
         signals = data.data if type(data) is DataToExport else as_parts(data)
         self._append(where, signals, axis_values, time_of(data), settings_as_xml, kwargs)
 
-    def _append(  # noqa: PLR0917
+    def _append(
         self,
         where: str | Node,
         data: Sequence[DataLike],
@@ -155,7 +155,7 @@ class DataToExportEnlargeableSaver(DataToExportSaver):
             append_together(plan.session, plan.buffers, values)
         saver.tick_flush()
 
-    def _append_new(  # noqa: PLR0917
+    def _append_new(
         self,
         where: str | Node,
         data: Sequence[DataLike],

@@ -172,7 +172,7 @@ class DataToExportExtendedSaver(DataToExportSaver):
             put_together(plan.session, plan.buffers, values, number)
         saver.tick_flush()
 
-    def _put_new(  # noqa: PLR0917
+    def _put_new(
         self,
         where: str | Node,
         data: Sequence[DataLike],

@@ -231,7 +231,7 @@ class DataLoader:
                     seen.add(same)
                     yield self.load_data(item, with_bkg, True, lazy)
 
-    def load_data_from_name_origin(  # noqa: PLR0917 - PyMoDAQ's signature
+    def load_data_from_name_origin(
         self,
         name: str,
         origin: str = "",

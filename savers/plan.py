@@ -167,7 +167,7 @@ class SignalPlan:
 
     __slots__ = ("bars", "group", "name", "origin", "slots", "watches")
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         name: str,
         origin: str,

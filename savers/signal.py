@@ -141,7 +141,7 @@ class DataSaverLoader(DataManagement):
                 self._add_arrays(group, place, name, dwa.dim, dwa.errors, attrs)
             self._describe(group, first, dwa, axes)
 
-    def _add_arrays(  # noqa: PLR0917
+    def _add_arrays(
         self,
         group: GROUP,
         place: tuple[DataType, int],
@@ -365,7 +365,7 @@ def _nav_indexes(value: object) -> tuple[int, ...]:
     return tuple(int(n) for n in value)
 
 
-def _assemble(  # noqa: PLR0917
+def _assemble(
     facts: dict[str, Any],
     path: str,
     arrays: list[NDArray[Any]],
