@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -31,7 +31,7 @@ class ChunkSource(Following[SliceDict]):
     datasets : mapping
         Name to array, as for :class:`DataSource`. Chunks divide the first axis only.
     timeout, finished_dataset, file, backend, **options
-        As for :class:`KeyFollower`.
+        As for :class:`KeyFollower`; a file given by its path has to exist.
 
     Raises
     ------
@@ -157,12 +157,6 @@ class ChunkSource(Following[SliceDict]):
     def close(self) -> None:
         """Close the file if it was given by its path."""
         self.places.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class _Stack:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
@@ -65,7 +65,7 @@ class DataSource(Following[SliceDict]):
     1 (slice(1, 2, None),) 22
     """
 
-    def __init__(  # noqa: PLR0917 - positional as programs pass them
+    def __init__(
         self,
         key_datasets: Sequence[Any],
         datasets: Mapping[str, Any] | Sequence[str] | None = None,
@@ -250,12 +250,6 @@ class DataSource(Following[SliceDict]):
         self._ready = iter(())
         self.kf.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
 
 class Batches(Following[SliceDict]):
     """Iterate over blocks of frames of a :class:`DataSource`.
@@ -302,6 +296,10 @@ class Batches(Following[SliceDict]):
         result.index = start
         kf.current_key = start + box_size(box) - 1
         return result
+
+    def close(self) -> None:
+        """Close the source."""
+        self._source.close()
 
     def _begin(self) -> None:
         self._source._begin()

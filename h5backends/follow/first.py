@@ -64,7 +64,8 @@ class FrameGrabber:
     """
 
     def __init__(self, dataset: str, hdf5_file: Any, frame_rank: int = 2) -> None:
-        array = Places(hdf5_file).find(dataset)
+        self._places = Places(hdf5_file)
+        array = self._places.find(dataset)
         self._reader = FrameReader(array, max(0, len(array.shape) - frame_rank))
 
     def Grabber(self, index: int) -> NDArray[Any]:  # noqa: N802 - the name that programs call
@@ -80,6 +81,10 @@ class FrameGrabber:
         ndarray, shape ``(1, ..., 1, height, width)``
         """
         return self._reader.read_frame(index)[0]
+
+    def close(self) -> None:
+        """Close the file if it was given by its path."""
+        self._places.close()
 
 
 class DataFollower(Following[list[NDArray[Any]]]):
@@ -139,3 +144,7 @@ class DataFollower(Following[list[NDArray[Any]]]):
     def reset(self) -> None:
         """Begin again with the first frame."""
         self.source.reset()
+
+    def close(self) -> None:
+        """Close the file if it was given by its path."""
+        self.source.close()

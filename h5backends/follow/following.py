@@ -43,6 +43,16 @@ class Following(ABC, Generic[T]):
     def _look(self) -> float | None:
         """Look once; return the pause before the next look, or None when waiting is over."""
 
+    @abstractmethod
+    def close(self) -> None:
+        """Close the file if it was given by its path; files that were given open stay so."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def __iter__(self) -> Self:
         return self
 

@@ -502,3 +502,7 @@ class RowKeyFollower(Following[int]):
     def reset(self) -> None:
         """Begin again with the first row."""
         self.inner_key_follower.reset()
+
+    def close(self) -> None:
+        """Close the file if it was given by its path."""
+        self.inner_key_follower.close()

@@ -169,6 +169,11 @@ def test_the_first_interface(tmp_path: Path) -> None:
         frames = [grabber.Grabber(key) for key in follower]
         np.testing.assert_array_equal(np.concatenate(frames).reshape(first.shape), first)
         pairs = list(DataFollower(file, ["keys"], ["data/data_1", "data/data_2"], timeout=1))
+    with DataFollower(tmp_path / "example.h5", ["keys"], ["data/data_1"]) as by_path:
+        assert len(list(by_path)) == 4
+    grabber = FrameGrabber("data/data_1", tmp_path / "example.h5")
+    np.testing.assert_array_equal(grabber.Grabber(3), first[1:, 1:])
+    grabber.close()
     assert len(pairs) == 4
     for one, other in pairs:
         assert one.shape == (1, 1, 5, 10)

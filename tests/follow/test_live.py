@@ -246,7 +246,7 @@ def _read_all(path: Path, blocks: bool) -> int:
 
 def test_one_fast_writer_and_eight_readers(tmp_path: Path) -> None:
     """No torn row, none out of order, none missing."""
-    seconds = float(os.environ.get("H5BACKENDS_FOLLOW_SECONDS", "2"))
+    seconds = float(os.environ.get("H5BACKENDS_FOLLOW_SECONDS", "1"))
     context = multiprocessing.get_context("spawn")
     with Writer(tmp_path / "a.h5") as writer, ProcessPoolExecutor(8, context) as pool:
         readers = [
