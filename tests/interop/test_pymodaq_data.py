@@ -235,8 +235,10 @@ def save_enlargeable_alone(names: Any, saver: Any) -> Saved:
         data = names.DataRaw("power", units="W", data=[np.array([number / 2])], origin="meter")
         log.add_data(group, at(data, number), axis_values=[float(number)])
     axis = names.Axis("x", units="mm", data=np.arange(4.0), index=0)
-    power = names.DataRaw("power", units="W", data=[np.arange(4.0) / 2], axes=[axis], origin="meter",
-                          nav_indexes=(0,), distribution="spread")  # fmt: skip
+    power = names.DataRaw(
+        "power", units="W", data=[np.arange(4.0) / 2], axes=[axis], origin="meter",
+        nav_indexes=(0,), distribution="spread",
+    )  # fmt: skip
     return [(f"{group.path}/EnlData00", at(power, 0))]
 
 
