@@ -27,6 +27,7 @@ _writers: set[Session] = set()
 def enrol(session: Session) -> None:
     """Take note of a file that was opened."""
     _sessions.add(session)
+    _watch_forks(type(session.driver))
     if session.writable:
         _writers.add(session)
         # Last registered runs first: before the libraries, loaded meanwhile, shut down.
@@ -70,7 +71,24 @@ _forking: list[Session] = []
 """The sessions whose locks are held for a fork; others may be opened meanwhile."""
 
 
+_watched: set[type] = set()
+"""The drivers whose libraries were loaded when `_before_fork` was last registered."""
+
+
+def _watch_forks(driver: type) -> None:
+    """Have the locks of open files taken before a library takes its own for a fork.
+
+    Last registered runs first. h5py takes its lock too: if it came first, a thread that holds the
+    lock of a file and waits for h5py's would be waited for, for ever.
+    """
+    if driver not in _watched and hasattr(os, "register_at_fork"):
+        _watched.add(driver)
+        os.register_at_fork(before=_before_fork)
+
+
 def _before_fork() -> None:
+    if _forking:
+        return  # registered again meanwhile, and called already
     for session in _in_order(list(_sessions)):
         session.lock.acquire()
         _forking.append(session)
@@ -88,7 +106,5 @@ def _after_fork_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):  # Windows has no fork, and needs none of this
     os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_fork_in_parent,
-        after_in_child=_after_fork_in_child,
+        after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
     )
