@@ -41,7 +41,7 @@ with warnings.catch_warnings():
 __all__ = ["Away", "Connection", "Refused", "h5pyd", "translated"]
 
 CONNECT_SECONDS = 5.0
-ANSWER_SECONDS = 60.0
+ANSWER_SECONDS = 30.0
 """Longest wait for one answer; a server that is merely busy says so much earlier."""
 _UNIX = "http+unix://"
 _NUMBERED_NODE = re.compile(r"dn-\d{3}")
@@ -66,6 +66,11 @@ class Refused(Exception):
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(f"{status} {reason}".strip())
         self.status = status
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is the server that has a problem, not the request."""
+        return self.status == 500
 
     @property
     def missing(self) -> bool:
@@ -140,6 +145,15 @@ def _refusal(
         )
     if exc.status == 409:
         return NodeExistsError("a node of this name exists already", file=file, node=node)
+    if exc.failed:
+        return RemoteError(
+            f"the HSDS at {endpoint} failed at the request",
+            file=file,
+            node=node,
+            found=str(exc),
+            remedy="See its log. A chunk that it was writing when it was killed is an empty file "
+            "in its store, and can only be removed there.",
+        )
     return RemoteError(
         f"the HSDS at {endpoint} refused the request", file=file, node=node, found=str(exc)
     )

@@ -21,12 +21,13 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from h5backends.drivers._hsds_array import Array
 from h5backends.drivers._hsds_http import Away, Connection, Refused
-from h5backends.drivers._hsds_types import select, shape_of
+from h5backends.drivers._hsds_kept import Kept, Note, Rows
+from h5backends.drivers._hsds_replay import give_again
+from h5backends.drivers._hsds_types import shape_of
 from h5backends.errors import H5Error, RemoteError
 
 __all__ = ["KEPT_BYTES", "Retention"]
@@ -40,110 +41,9 @@ TEND_SECONDS = 2.0
 """Time between two waits for storage in the background, while something is kept."""
 _RESTART_SECONDS = 0.25
 """A server that answered this recently cannot have been restarted since."""
-_MERGE_BYTES = 64 * 1024
 _FAILURES = 3
 """How often a server may fail (status 500) at one request, as it does while a node is away."""
 _ROUNDS = 5
-
-
-@dataclass(slots=True)
-class _Note:
-    """A change of structure or attributes."""
-
-    time: int
-    target: str
-    redo: Callable[[Connection], None]
-    what: str
-
-
-@dataclass(slots=True)
-class _Rows:
-    """Values that were written: `first` and `last` are the chunk rows that hold them."""
-
-    time: int
-    first: int
-    last: int
-    start: int
-    stop: int
-    data: bytearray
-    appended: bool = True
-    select: str | None = None  # of a box; None for all of an array
-    stored: bool = False
-
-    def takes(self, start: int, chunk_row: int, size: int) -> bool:
-        """Tell whether rows that are appended next can be kept together with these."""
-        small = len(self.data) + size <= _MERGE_BYTES
-        return self.appended and self.stop == start and self.first == chunk_row and small
-
-
-class _Kept:
-    """What is kept of one array."""
-
-    def __init__(self, array: Array) -> None:
-        self.array = array
-        self.rows: list[_Rows] = []
-        self.length_time: int | None = None
-        self.longest = 0  # before it was made shorter
-        self.hot: tuple[int, int] | None = None  # chunk rows touched since the wait began
-
-    def touch(self, first: int, last: int) -> None:
-        if self.hot is not None:
-            first, last = min(first, self.hot[0]), max(last, self.hot[1])
-        self.hot = (first, last)
-
-    def is_hot(self, rows: _Rows) -> bool:
-        return self.hot is not None and rows.first <= self.hot[1] and rows.last >= self.hot[0]
-
-    def what(self) -> str:
-        """Say what would be lost, for an error message."""
-        unstored = [rows for rows in self.rows if not rows.stored]
-        if not unstored:
-            return f"the length of {self.array.path}"
-        first = min(rows.start for rows in unstored)
-        last = max(rows.stop for rows in unstored)
-        return f"rows {first} to {last - 1} of {self.array.path}"
-
-    @property
-    def tail(self) -> int | None:
-        """The chunk row that the next append will change, None if it will begin a new one."""
-        length = self.array.length or 0
-        if not self.array.grows or length % self.array.chunk_rows == 0:
-            return None
-        return length // self.array.chunk_rows
-
-    def held_from(self) -> int:
-        """Return the first of the last rows of the array that are kept without a gap."""
-        start = self.array.length or 0
-        for rows in sorted((r for r in self.rows if r.appended), key=lambda r: -r.stop):
-            if rows.stop >= start > rows.start:
-                start = rows.start
-        return start
-
-    def release(self, mark: int) -> None:
-        """Drop what was stored before `mark`, and is safe.
-
-        Not safe is what shares a chunk with something that is not stored yet, or with the next
-        rows: the server writes a chunk over its only copy, and if it dies in between, that is the
-        end of all that was in it. Nor may anything be dropped before what it was written over.
-        """
-        for rows in self.rows:
-            rows.stored = rows.stored or (rows.time <= mark and not self.is_hot(rows))
-        unsafe = [(rows.first, rows.last) for rows in self.rows if not rows.stored]
-        if self.tail is not None:
-            unsafe.append((self.tail, self.tail))
-        low = min((first for first, _ in unsafe), default=0)
-        high = max((last for _, last in unsafe), default=-1)
-        remaining: list[_Rows] = []
-        for rows in self.rows:
-            if rows.first <= high and rows.last >= low:
-                remaining.append(rows)
-                low, high = min(low, rows.first), max(high, rows.last)
-        self.rows = remaining
-
-    @property
-    def unstored(self) -> bool:
-        """Whether anything here may not be stored."""
-        return self.length_time is not None or any(not rows.stored for rows in self.rows)
 
 
 class Retention:
@@ -177,8 +77,8 @@ class Retention:
         self._clock = 0
         self._mark = 0  # the time at which the present wait for storage began
         self._round = 0  # counts these waits
-        self._notes: dict[tuple[str, str], _Note] = {}
-        self._arrays: dict[str, _Kept] = {}
+        self._notes: dict[tuple[str, str], Note] = {}
+        self._arrays: dict[str, Kept] = {}
         self._touched: set[str] = set()
         self._unstored: set[str] = set()  # ids of arrays
         self._bytes = 0
@@ -221,7 +121,7 @@ class Retention:
             except (Away, Refused) as exc:
                 if isinstance(exc, Refused):
                     failures += 1
-                    if exc.status != 500 or failures > _FAILURES:
+                    if not exc.failed or failures > _FAILURES:
                         raise
                 self._suspect = True
                 if self._down or time.monotonic() - started > self._patience:
@@ -274,33 +174,20 @@ class Retention:
         """
         with self._lock:
             self._notes.pop((target, key), None)
-            self._notes[target, key] = _Note(self._tick(), target, redo, what)
+            self._notes[target, key] = Note(self._tick(), target, redo, what)
             self._touched.add(target)
 
     def keep_rows(self, array: Array, start: int, stop: int, data: bytes) -> None:
         """Keep rows that were appended."""
-        first, last = start // array.chunk_rows, (stop - 1) // array.chunk_rows
         with self._lock:
-            kept = self._kept(array)
-            kept.touch(first, last)
-            before = kept.rows[-1] if kept.rows else None
-            if before is not None and before.takes(start, last, len(data)):
-                before.data += data
-                before.stop, before.time, before.stored = stop, self._tick(), False
-            else:
-                kept.rows.append(_Rows(self._tick(), first, last, start, stop, bytearray(data)))
+            self._kept(array).append(self._tick(), start, stop, data)
             self._bytes += len(data)
             self.keep_length(array)
 
-    def keep_box(self, array: Array, select: str | None, rows: slice, data: bytes) -> None:
+    def keep_box(self, array: Array, box: str, rows: slice, data: bytes) -> None:
         """Keep values that were written into a box; `rows` is its part along the first axis."""
-        first, last = rows.start // array.chunk_rows, (rows.stop - 1) // array.chunk_rows
         with self._lock:
-            kept = self._kept(array)
-            kept.touch(first, last)
-            written = _Rows(self._tick(), first, last, rows.start, rows.stop, bytearray(data))
-            written.appended, written.select = False, select
-            kept.rows.append(written)
+            self._kept(array).write(self._tick(), box, rows.start, rows.stop, data)
             self._bytes += len(data)
 
     def keep_length(self, array: Array) -> None:
@@ -313,28 +200,36 @@ class Retention:
         """Make sure that nothing is kept that could not be written again afterwards."""
         with self._lock:
             kept = self._arrays.get(array.id)
-            if kept and any(rows.stop > length and not rows.appended for rows in kept.rows):
+            boxes = [rows for rows in kept.rows if rows.select is not None] if kept else []
+            if any(rows.stop > length for rows in boxes):
                 self.store()
+                self.forget(array.id)
 
     def shorten(self, array: Array, longest: int) -> None:
         """Take note that an array was made shorter than `longest`."""
-        length = array.length or 0
         with self._lock:
-            kept = self._kept(array)
-            kept.longest = max(kept.longest, longest)
-            kept.rows = [rows for rows in kept.rows if rows.start < length]
-            edge = length // array.chunk_rows
-            for rows in kept.rows:
-                if rows.stop > length:
-                    del rows.data[(length - rows.start) * array.row_bytes :]
-                    rows.stop, rows.last = length, (length - 1) // array.chunk_rows
-                rows.stored = rows.stored and rows.last < edge
-            kept.touch(edge, longest // array.chunk_rows)
-            self._count()
+            self._kept(array).shorten(array.length or 0, longest)
             self.keep_length(array)
+            self._count()
+
+    def hold_tail(self, array: Array) -> None:
+        """Keep the rows that share a chunk with the next ones; they may be from long ago."""
+        length = array.length or 0
+        start = length - length % array.chunk_rows
+        if start == length:
+            return
+        with self._lock:
+            kept = self._arrays.get(array.id) or Kept(array)
+            if kept.holds(start):
+                return
+            tail = Rows(0, 0, 0, start, length, bytearray())
+            params = {"select": kept.selection(tail)}
+            url = f"/datasets/{array.id}/value"
+            data = self.run(lambda: self._http.get_bytes(url, params), changes=True)
+            self.keep_rows(array, start, length, data)
 
     def forget(self, array_id: str) -> None:
-        """Let go of an array that was removed."""
+        """Let go of an array that was removed, or is stored."""
         with self._lock:
             self._arrays.pop(array_id, None)
             self._unstored.discard(array_id)
@@ -345,37 +240,22 @@ class Retention:
         with self._lock:
             if self._bytes and self._bytes + size > self._limit:
                 self.store()
-            if self._bytes + size > self._limit:
-                self._arrays.clear()  # all of it is stored
-                self._bytes = 0
-
-    def hold_tail(self, array: Array) -> None:
-        """Keep the rows that share a chunk with the next ones; they may be from long ago."""
-        length = array.length or 0
-        start = length - length % array.chunk_rows
-        if start == length:
-            return
-        with self._lock:
-            kept = self._arrays.get(array.id)
-            for rows in reversed(kept.rows if kept else []):
-                if rows.appended and rows.start <= start < rows.stop:
-                    return
-            url, params = f"/datasets/{array.id}/value", {"select": _select(array, start, length)}
-            data = self.run(lambda: self._http.get_bytes(url, params), changes=True)
-            self.keep_rows(array, start, length, data)
+                if self._bytes + size > self._limit:
+                    self._arrays.clear()  # what is left is stored
+                    self._bytes = 0
 
     def what(self) -> str:
         """Say what is kept, for an error message."""
-        items = [kept.what() for kept in self._arrays.values() if kept.unstored]
+        items = [kept.what for kept in self._arrays.values() if kept.unstored]
         items += [note.what for note in self._notes.values()]
         shown = ", ".join(items[:10])
         return shown + (f" and {len(items) - 10} more" if len(items) > 10 else "")
 
-    def _kept(self, array: Array) -> _Kept:
+    def _kept(self, array: Array) -> Kept:
         self._unstored.add(array.id)
         kept = self._arrays.get(array.id)
         if kept is None:
-            kept = self._arrays[array.id] = _Kept(array)
+            kept = self._arrays[array.id] = Kept(array)
         return kept
 
     def _tick(self) -> int:
@@ -388,7 +268,7 @@ class Retention:
         return self._clock
 
     def _count(self) -> None:
-        self._bytes = sum(len(rows.data) for kept in self._arrays.values() for rows in kept.rows)
+        self._bytes = sum(kept.size for kept in self._arrays.values())
 
     # -- storage --------------------------------------------------------------------------------
     def store(self) -> None:
@@ -456,7 +336,7 @@ class Retention:
 
         The nodes know it before the service does, which asks them only now and then.
         """
-        if nodes == self._nodes:
+        if not nodes or nodes == self._nodes:  # an old server does not say
             return True
         self._replay()
         self._nodes = nodes
@@ -464,8 +344,9 @@ class Retention:
 
     def _lengths(self, http: Connection) -> list[tuple[Array, int]]:
         """Ask how long the growing arrays are; -1 for one that is gone."""
+        kept = [self._arrays.get(array_id) for array_id in list(self._unstored)]
         found = []
-        for array in [kept.array for kept in list(self._arrays.values()) if kept.array.grows]:
+        for array in [k.array for k in kept if k is not None and k.array.grows]:
             try:
                 shape = shape_of(http.get(f"/datasets/{array.id}")["shape"])
             except Refused as exc:
@@ -485,34 +366,30 @@ class Retention:
         """
         for array, found in lengths:
             kept = self._arrays.get(array.id)
-            most = max(array.reach, array.length or 0, kept.longest if kept else 0)
-            if kept is None or 0 <= found <= most or array.shared:
+            if kept is None or 0 <= found <= kept.most or array.shared:
                 continue
             array.shared = True  # the next append looks first
-            if found > most and self._in_place(kept):
+            gone = found < 0
+            if not gone and self._in_place(kept):
                 continue  # the other program began behind the last of our rows
             self.forget(array.id)
             raise RemoteError(
-                "another program appends to this array"
-                if found > most
-                else "another program removed this array",
+                f"another program {'removed' if gone else 'appends to'} this array",
                 file=self._http.domain,
                 node=array.path,
-                expected=f"{most} rows",
-                found=f"{found} rows, in the order in which they arrived"
-                if found > most
-                else None,
+                expected=f"{kept.most} rows",
+                found=f"nothing; not stored: {kept.what}"
+                if gone
+                else f"{found} rows, in the order in which they arrived",
                 remedy="Let one program write an array, or give each an array of its own.",
             )
 
-    def _in_place(self, kept: _Kept) -> bool:
+    def _in_place(self, kept: Kept) -> bool:
         """Tell whether the last rows that were appended stand where they should."""
         for rows in reversed(kept.rows):
-            if rows.appended:
-                chosen = {"select": _select(kept.array, rows.start, rows.stop)}
-                return (
-                    self._http.get_bytes(f"/datasets/{kept.array.id}/value", chosen) == rows.data
-                )
+            if rows.select is None:
+                url, params = f"/datasets/{kept.array.id}/value", {"select": kept.selection(rows)}
+                return self._http.get_bytes(url, params) == rows.data
         return True
 
     def stop(self) -> None:
@@ -539,7 +416,7 @@ class Retention:
         self._mark = self._clock
         self._touched.clear()
         for kept in self._arrays.values():
-            kept.hot = None
+            kept.begin()
 
     def _release(self) -> None:
         """Drop what was kept before the wait began and not touched since."""
@@ -557,99 +434,20 @@ class Retention:
                     del self._arrays[array_id]
         self._count()
 
-    # -- giving it again ------------------------------------------------------------------------
     def _replay(self) -> None:
         """Give everything that is kept to the server again."""
         if not self.pending:
             return
         domain = self._http.domain
         _log.warning("%s: the HSDS was restarted; sending again %s", domain, self.what())
-        lost: list[str] = []
-        for note in self._notes.values():
-            try:
-                note.redo(self._http)
-            except Refused as exc:
-                if exc.status == 500:
-                    raise
-                lost.append(f"{note.what} ({exc})")
-        for kept in self._arrays.values():
-            lost += self._replay_array(kept)
-        if lost:
-            raise RemoteError(
-                "the server was restarted, and does not take again what it had not stored",
-                file=domain,
-                found=f"not stored: {', '.join(lost)}",
-                remedy="It is kept in memory while the file is open, and sent again at the next "
-                "call. A damaged chunk is an empty file in the server's store: remove it.",
-            )
+        give_again(self._http, list(self._notes.values()), list(self._arrays.values()))
         for note in self._notes.values():
             note.time = self._tick()
         for kept in self._arrays.values():
-            kept.hot = None
             for rows in kept.rows:
                 rows.time, rows.stored = self._tick(), False
             self.keep_length(kept.array)
         self._round += 1  # a wait that began before tells nothing about this
-
-    def _replay_array(self, kept: _Kept) -> list[str]:
-        """Give back one array; return what could not be."""
-        try:
-            self._give_length(kept)
-            try:
-                self._give_rows(kept)
-            except Refused as exc:
-                if exc.status != 500 or not self._drop_damaged(kept):
-                    raise
-                self._give_rows(kept)
-        except Refused as exc:
-            damaged = exc.status == 500
-            return [f"{kept.what()} ({'a chunk in its store is damaged' if damaged else exc})"]
-        return []
-
-    def _give_length(self, kept: _Kept) -> None:
-        array = kept.array
-        if not array.grows or array.length is None:
-            return
-        url = f"/datasets/{array.id}"
-        found = shape_of(self._http.get(url)["shape"])[0]
-        if found > max(array.length, array.reach, kept.longest):
-            raise Refused(409, f"it has {found} rows now: another program appends to it")
-        if found < array.length or found > max(array.length, array.reach):
-            self._http.put(f"{url}/shape", {"shape": [array.length, *array.row_shape]})
-
-    def _give_rows(self, kept: _Kept) -> None:
-        array = kept.array
-        for rows in kept.rows:
-            chosen = _select(array, rows.start, rows.stop) if rows.appended else rows.select
-            params = {"select": chosen} if chosen else {}
-            data = bytes(rows.data)
-            try:
-                self._http.put_bytes(f"/datasets/{array.id}/value", data, params)
-            except Refused as exc:
-                if exc.status != 500:
-                    raise
-                time.sleep(0.2)  # the node may not be quite there yet
-                self._http.put_bytes(f"/datasets/{array.id}/value", data, params)
-
-    def _drop_damaged(self, kept: _Kept) -> bool:
-        """Have the server drop the chunks whose rows are all kept; tell whether it could.
-
-        A chunk that was being stored when the server died is cut off, and the server fails
-        whenever it comes near it. Making the array shorter removes chunks, if there is but one
-        in a row; nothing else does.
-        """
-        array, start = kept.array, kept.held_from()
-        if not array.grows or array.row_shape or start % array.chunk_rows:
-            return False
-        url = f"/datasets/{array.id}/shape"
-        self._http.put(url, {"shape": [start]})
-        self._http.put(url, {"shape": [array.length]})
-        return True
-
-
-def _select(array: Array, start: int, stop: int) -> str:
-    box = (slice(start, stop, 1), *(slice(0, n, 1) for n in array.row_shape))
-    return select(box)
 
 
 def _tend(reference: weakref.ref[Retention], end: threading.Event) -> None:

@@ -194,7 +194,7 @@ class Tree:
             except Refused as exc:
                 # The server fails where the path leads through a dataset.
                 above = path.rpartition("/")[0]
-                if exc.status != 500 or not above or "parent_id" in query:
+                if not exc.failed or not above or "parent_id" in query:
                     raise
                 if http.get("/", {"h5path": above})["id"].startswith(_GROUP):
                     raise
@@ -277,7 +277,7 @@ class Tree:
                 http.post(f"/{collection}", body)
 
         described = session.ask(create, path, changes=True)
-        session.kept.keep_change(node.id, "create", path, create_again)
+        session.kept.keep_change(node.id, "create", f"the node {path}", create_again)
         self._keep_link(parent, name, node.id)
         for part in parts:
             attributes.put(session, node.url, path, part)

@@ -71,8 +71,8 @@ def write(session: HsdsSession, array: Array, box: Box, values: NDArray[Any]) ->
 
 def _write(session: HsdsSession, array: Array, box: Box, values: NDArray[Any]) -> None:
     data = np.ascontiguousarray(values, array.dtype).tobytes()
-    chosen = select(box) if box else None
-    params = {"select": chosen} if chosen else {}
+    chosen = select(box) if box else ""
+    params = {"select": chosen} if box else {}
     with session.translate(array.path):
         session.kept.make_room(len(data))
     url = f"/datasets/{array.id}/value"

@@ -59,7 +59,11 @@ class H5pydDriver(Driver):
         self._native: Any = None
         self.lock = self._session.lock
         if self._session.created and options.title:
-            self.write_attr(self._tree.root, "TITLE", options.title)
+            try:
+                self.write_attr(self._tree.root, "TITLE", options.title)
+            except BaseException:
+                self._session.abandon()
+                raise
 
     # -- the file -------------------------------------------------------------------------------
     @classmethod

@@ -10,7 +10,6 @@ from h5py import h5d, h5p, h5s, h5t
 from numpy.typing import NDArray
 
 from h5backends.drivers.base import Appender, no_filters
-from h5backends.drivers.chunkwise import Chunkwise
 from h5backends.types import ArraySpec, NodeKind
 
 __all__ = ["FOREIGN", "appender_for", "chunk_cache"]
@@ -27,16 +26,15 @@ Translated = Callable[[Exception], Exception]
 def chunk_cache(spec: ArraySpec) -> h5p.PropDAID:
     """Choose the chunk cache of a new array.
 
-    Without filters, and for streams, a cache only makes every flush write whole chunks where a
-    few bytes changed, and a full disk shows up after the rows were taken. A packed array that is
-    written here and there needs at least one chunk in it, or each write unpacks and packs again.
+    Without filters a cache only makes every flush write whole chunks where a few bytes changed,
+    and a full disk shows up after the rows were taken. With filters it must hold at least one
+    chunk, or each partial write unpacks and packs again, on a full disk to nowhere.
     """
     access = h5p.create(h5p.DATASET_ACCESS)
     if spec.chunks is not None:
         chunk_bytes = spec.dtype.itemsize * math.prod(spec.chunks)
-        straight = no_filters(spec) or spec.kind is NodeKind.EARRAY
-        needs_none = straight and spec.kind is not NodeKind.VLARRAY
-        access.set_chunk_cache(_SLOTS, 0 if needs_none else max(chunk_bytes, _LEAST_CACHE), 0.75)
+        plain = no_filters(spec) and spec.kind is not NodeKind.VLARRAY
+        access.set_chunk_cache(_SLOTS, 0 if plain else max(chunk_bytes, _LEAST_CACHE), 0.75)
     return access
 
 
@@ -53,11 +51,9 @@ def appender_for(dataset: h5d.DatasetID, spec: ArraySpec, translated: Translated
         Turns what h5py raises into this package's errors.
     """
     whole_rows = spec.chunks is not None and spec.chunks[1:] == spec.shape[1:]
-    if not whole_rows or 0 in spec.shape[1:]:
-        return _Appender(dataset, spec, translated)
-    if no_filters(spec):
+    if whole_rows and no_filters(spec) and 0 not in spec.shape[1:]:
         return _ChunkAppender(dataset, spec, translated)
-    return _PackedAppender(dataset, spec, translated)
+    return _Appender(dataset, spec, translated)
 
 
 class _Appender:
@@ -108,22 +104,3 @@ class _ChunkAppender(_Appender):
             position += chunk
         if position < stop:
             self._write(position, rows[position - start :])
-
-
-class _PackedAppender(_Appender):
-    """Whole chunks through the filters; the unfinished one around them."""
-
-    def __init__(self, dataset: h5d.DatasetID, spec: ArraySpec, translated: Translated) -> None:
-        super().__init__(dataset, spec, translated)
-        self._skip_all = (1 << dataset.get_create_plist().get_nfilters()) - 1
-        self._put = Chunkwise(  # type: ignore[method-assign]
-            self._chunk,
-            self._row_shape,
-            spec.dtype,
-            store=self._write,
-            store_raw=self._write_raw,
-            load=self._read,
-        ).put
-
-    def _write_raw(self, first: int, rows: NDArray[Any]) -> None:
-        self._id.write_direct_chunk((first, *self._origin), rows, self._skip_all)
