@@ -276,7 +276,6 @@ class RowBuffer:
             self._rows = grown
         self._set_marks()
 
-
     def _require_taking(self) -> None:
         self._session.require_writing()
         if self.detached:

@@ -91,7 +91,7 @@ class Axis:
     )
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(  # noqa: PLR0917 - PyMoDAQ's signature
+    def __init__(
         self,
         label: str = "",
         units: str = "",
@@ -381,7 +381,7 @@ class DataWithAxes:
     )
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(  # noqa: PLR0917 - PyMoDAQ's signature
+    def __init__(
         self,
         name: str,
         source: DataSource | str | None = None,

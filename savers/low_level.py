@@ -102,7 +102,7 @@ class H5SaverLowLevel(H5Backend):
         super().__init__(backend or DEFAULT_BACKEND, flush_policy)
 
     @classmethod
-    def from_file(  # noqa: PLR0917 - PyMoDAQ's signature
+    def from_file(
         cls,
         path: str | Path,
         save_type: SaveType | str = "scan",
@@ -140,7 +140,7 @@ class H5SaverLowLevel(H5Backend):
         return saver
 
     # -- the file -------------------------------------------------------------------------------
-    def init_file(  # noqa: PLR0917 - PyMoDAQ's signature
+    def init_file(
         self,
         file_name: str | Path,
         raw_group_name: str = layout.RAW_GROUP,
@@ -497,7 +497,7 @@ class H5SaverLowLevel(H5Backend):
         assert isinstance(array, StringARRAY)
         return array
 
-    def add_array(  # noqa: PLR0917 - PyMoDAQ's signature
+    def add_array(
         self,
         where: GROUP | str,
         name: str,
@@ -680,7 +680,7 @@ class H5SaverLowLevel(H5Backend):
         self._numbering.noticed(group)
         return group
 
-    def add_data_group(  # noqa: PLR0917 - PyMoDAQ's signature
+    def add_data_group(
         self,
         where: str | GROUP,
         data_dim: DataDim | str,

@@ -144,7 +144,7 @@ class FileMachine(RuleBasedStateMachine):
         path = self._draw_path(data)
         where, parent = self._draw_group(data)
         if name in parent.children or f"{where}/".startswith(f"{path}/"):
-            with pytest.raises(ValueError, match="exists already|into itself"):
+            with pytest.raises(ValueError, match=r"exists already|into itself"):
                 self._h5.move_node(path, where, name)
             return
         node = self._h5.move_node(path, where, name)
@@ -159,7 +159,7 @@ class FileMachine(RuleBasedStateMachine):
         where, parent = self._draw_group(data)
         inside = isinstance(self._model.get(path), ModelGroup) and where.startswith(path)
         if name in parent.children or (inside and f"{where}/".startswith(f"{path}/")):
-            with pytest.raises(ValueError, match="exists already|into itself"):
+            with pytest.raises(ValueError, match=r"exists already|into itself"):
                 self._h5.copy_node(path, where, name)
             return
         self._h5.copy_node(path, where, name)
@@ -204,7 +204,8 @@ class FileMachine(RuleBasedStateMachine):
     def append_what_does_not_fit(self, data: st.DataObject) -> None:
         """Be refused; the invariant sees that nothing was taken."""
         path = data.draw(st.sampled_from(self._growing()))
-        for rows in (np.zeros((2, 7, 7)), np.zeros(0), [[1], [1, 2]], object()):
+        misfits: tuple[Any, ...] = (np.zeros((2, 7, 7)), np.zeros(0), [[1], [1, 2]], object())
+        for rows in misfits:
             with pytest.raises(DataError):
                 self._array(path, EARRAY).append(rows)
 
@@ -215,7 +216,7 @@ class FileMachine(RuleBasedStateMachine):
         path = data.draw(st.sampled_from(self._model.paths(ModelRows)))
         model = self._model.get(path)
         assert isinstance(model, ModelRows)
-        row = data.draw(own.texts if model.dtype is None else own.ragged_rows(model.dtype))
+        row: Any = data.draw(own.texts if model.dtype is None else own.ragged_rows(model.dtype))
         self._array(path, VLARRAY).append(row)
         model.rows.append(row)
 
@@ -358,7 +359,7 @@ def check_driver(
         How many operations on each.
     """
     run_state_machine_as_test(
-        lambda: FileMachine(driver, *place()),
+        lambda: FileMachine(driver, *place()),  # type: ignore[arg-type]  # any factory will do
         settings=settings(
             max_examples=examples, stateful_step_count=steps, deadline=None, print_blob=True
         ),
