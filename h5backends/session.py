@@ -153,7 +153,7 @@ class Session:
         if storage is None:
             stored = self.driver.spec(handle).dtype
             name = descr = None
-            if stored.kind in "iSV":  # only these can stand for another type
+            if stored.kind in "iSV" or stored == np.uint8:  # only these can stand for another type
                 name = self._attr(handle, "dtype")
                 descr = self._attr(handle, "dtype_descr")
             storage = self._storages[identity] = Storage.restore(stored, name, descr)

@@ -132,6 +132,8 @@ def _logical_dtype(stored: np.dtype[Any], name: object, descr: object) -> np.dty
             and name.startswith(("datetime64", "timed"))
         ):
             return np.dtype(name)
+        if name == "bool" and stored == np.uint8:
+            return np.dtype(bool)  # the bit fields of PyTables, as h5py reads them
         if stored.kind == "S" and name.startswith("str") and name[3:].isdigit():
             # A character takes a byte at least: no more memory than the file's own type says.
             return np.dtype(f"U{min(max(1, int(name[3:]) // 32), stored.itemsize)}")
