@@ -23,6 +23,7 @@ from h5backends.errors import FileClosedError, H5Error, ReadOnlyError, Structure
 from h5backends.flusher import Flusher
 from h5backends.heartbeat import Heartbeat
 from h5backends.policy import FlushPolicy
+from h5backends.room import Room
 from h5backends.storage import Storage
 from h5backends.types import Capability, Handle, Stored
 
@@ -72,6 +73,8 @@ class Session:
         self._failure: H5Error | None = None
         self._flusher: Flusher | None = None
         self._heartbeat: Heartbeat | None = None
+        local = self.writable and Capability.LOCAL in driver.capabilities
+        self._room = Room(driver.location) if local else None
         lifetime.enrol(self)
 
     # -- state ----------------------------------------------------------------------------------
@@ -97,6 +100,11 @@ class Session:
         self.require_alive()
         if self._failure is not None:
             self.flush()
+
+    def require_room(self, nbytes: int = 0, kept: bool = False) -> None:
+        """Raise ``StorageError`` unless the disk has room; see :meth:`Room.require`."""
+        if self._room is not None:
+            self._room.require(nbytes, kept)
 
     def require_writable(self, node: str | None = None) -> None:
         """Raise unless the file is open for writing."""
@@ -294,11 +302,15 @@ class Session:
             self._failure = None
             self.dirty = self._due = False
             self._last_flush = time.monotonic()
+            if self._room is not None:
+                self._room.flushed()
             for buffer in self._buffers.values():
                 buffer.flushed()
 
     def _flush(self) -> None:
         self.drain()
+        if self.dirty:
+            self.require_room()
         now = time.monotonic()
         if (
             not self._swmr
@@ -361,10 +373,15 @@ class Session:
             if self.driver.is_open:
                 if self.writable:
                     self.drain()
+                    if self.dirty:
+                        self.require_room()
                     self.write_lengths()
                     if self._swmr and isinstance(self.driver, SupportsSwmr):
                         root = self.driver.root()
                         self.driver.overwrite_attr(root, "swmr_active", np.bool_(False))
+                    # A library that fails in the middle of closing leaves nothing to try again
+                    # with: what can fail must fail before.
+                    self.driver.flush()
                 self.driver.close()
             if self._heartbeat is not None:
                 self._heartbeat.stop()
