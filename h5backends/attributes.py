@@ -78,6 +78,7 @@ class Attributes(MutableMapping[str, Any]):
             session.require_writable(self._node.path)
             if session.frozen:
                 self._check_frozen(stored)
+            session.require_room(sum(map(_nbytes, stored.values())), kept=True)
             session.driver.write_attrs(self._node.handle, stored)
             session.touch()
 
@@ -139,6 +140,10 @@ class Attributes(MutableMapping[str, Any]):
                     "type and shape",
                     remedy="Set it before enable_swmr() or after finalize_swmr(keep_open=True).",
                 )
+
+
+def _nbytes(value: Stored) -> int:
+    return 4 * len(value) if isinstance(value, str) else value.nbytes
 
 
 def stored_name(key: object) -> str:

@@ -199,6 +199,7 @@ class BlockBuffer:
                 # Readers see overwritten elements at once, new chunks only after a flush: what
                 # comes after them must wait for that.
                 self._session.driver.flush()
+        self._session.require_room(self._points.nbytes)
         driver = self._session.driver
         if self._refused:
             self._look_elsewhere()

@@ -59,6 +59,7 @@ class RowBuffer:
         "_due",
         "_lock",
         "_noted",
+        "_packed",
         "_room",
         "_row_bytes",
         "_row_shape",
@@ -91,6 +92,7 @@ class RowBuffer:
         self._used = 0  # rows in the buffer
         self._since = 0  # rows since the last flush
         self._chunk = spec.chunks[0] if spec.chunks else 1
+        self._packed = bool(spec.filters)
         self._direct = self._row_bytes >= _DIRECT_BYTES
         self._rows = np.empty((0, *self._row_shape), self._dtype)
         self._room = 0  # rows that fit before something must be decided
@@ -155,6 +157,7 @@ class RowBuffer:
         if not used:
             return
         rows = self._storage.to_stored(self._rows[:used])
+        self._session.require_room(rows.nbytes, kept=self._packed)
         try:
             self._appender.append(self._base, rows)
         except H5Error:
@@ -223,6 +226,7 @@ class RowBuffer:
 
     def _write_through(self, block: NDArray[Any]) -> None:
         rows = np.ascontiguousarray(self._storage.to_stored(block))
+        self._session.require_room(rows.nbytes, kept=self._packed)
         try:
             self._appender.append(self._base, rows)
         except H5Error:
@@ -337,6 +341,7 @@ class RaggedBuffer:
     def drain(self) -> None:
         """Write the collected rows into the file; the lock is held."""
         if self._rows:
+            self._session.require_room(sum(row.nbytes + 16 for row in self._rows), kept=True)
             self._session.driver.append_ragged(self.handle, self._rows)
             self._base += len(self._rows)
             self._rows = []

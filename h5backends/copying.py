@@ -22,6 +22,7 @@ Progress = Callable[[int, int], None]
 
 _BLOCK_BYTES = 8 * 1024 * 1024
 _RAGGED_ROWS = 1000
+_HEADER_BYTES = 4096
 
 
 def copy_node(
@@ -153,6 +154,7 @@ class _Copier:
     def copy(self, handle: Handle, parent: Handle, name: str) -> Handle:
         """Copy one node, with everything below it, and return the copy's handle."""
         self._source.settle(handle)
+        self._target.require_room(_HEADER_BYTES, kept=True)
         kind = self._from.kind(handle)
         attrs = self._from.read_attrs(handle)
         if kind is NodeKind.GROUP:
@@ -165,6 +167,7 @@ class _Copier:
             attrs["shape"] = self._target.encoded_shape(spec.shape, grows=True)
         if kind is NodeKind.CARRAY and _nbytes(spec) <= _BLOCK_BYTES:
             data = np.asarray(self._from.read(handle, _full(spec.shape)))
+            self._target.require_room(data.nbytes)
             copy = self._to.create_array(parent, name, spec, data, attrs)
             self._count(data.nbytes)
             return copy
@@ -182,6 +185,7 @@ class _Copier:
     def _copy_fixed(self, handle: Handle, copy: Handle, spec: ArraySpec) -> None:
         for box in _boxes(spec):
             block = self._from.read(handle, box)
+            self._target.require_room(block.nbytes)
             self._to.write(copy, box, block)
             self._count(block.nbytes)
 
@@ -192,6 +196,7 @@ class _Copier:
         appender = self._to.appender(copy)
         for box in _boxes(spec):
             rows = np.ascontiguousarray(self._from.read(handle, box))
+            self._target.require_room(rows.nbytes)
             appender.append(box[0].start, rows)
             self._count(rows.nbytes)
 
@@ -199,7 +204,9 @@ class _Copier:
         length = spec.shape[0]
         for start in range(0, length, _RAGGED_ROWS):
             stop = min(start + _RAGGED_ROWS, length)
-            self._to.append_ragged(copy, self._from.read_ragged(handle, start, stop))
+            rows = self._from.read_ragged(handle, start, stop)
+            self._target.require_room(sum(row.nbytes + 16 for row in rows), kept=True)
+            self._to.append_ragged(copy, rows)
             self._count((stop - start) * spec.dtype.itemsize)
 
     def _count(self, size: int) -> None:

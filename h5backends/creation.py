@@ -37,6 +37,8 @@ _VERSIONS = {
 }
 """PyTables recognises an array only by its class and the version of that class."""
 
+_HEADER_BYTES = 4096
+"""About what a node takes beside its data: header, attributes, its place in the group."""
 _MOST_AXES = 32
 _CHUNK_LIMIT = 2**32
 _SIZE_LIMIT = 2**63
@@ -140,7 +142,7 @@ def create_fixed(
         )
         attrs = _array_attrs(session, spec, storage, title, metadata)
     with session.lock:
-        _prepare(session, parent, name)
+        _prepare(session, parent, name, 0 if stored is None else stored.nbytes)
         handle = session.driver.create_array(parent.handle, name, spec, stored, attrs)
         session.touch()
     return CARRAY(session, handle)
@@ -240,8 +242,9 @@ def _located(session: Session, parent: GROUP, name: object) -> Iterator[None]:
         raise
 
 
-def _prepare(session: Session, parent: GROUP, name: str) -> None:
+def _prepare(session: Session, parent: GROUP, name: str, nbytes: int = 0) -> None:
     """Make sure that a node may be created; the lock is held."""
+    session.require_room(_HEADER_BYTES + nbytes, kept=True)
     path = parent.path
     session.require_unfrozen(f"create {name!r}", path)
     check_name(name, path, session.driver.location)

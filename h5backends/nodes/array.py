@@ -146,6 +146,7 @@ class CARRAY(Node):
             storage = session.storage(self._handle)
             values = self._conform(value, storage.dtype)
             blocks = self._overlay(chosen, values)
+            session.require_room(sum(block.nbytes for block in blocks), kept=True)
             for box, block in zip(chosen.boxes, blocks, strict=True):
                 if block.size:
                     session.driver.write(self._handle, box, storage.to_stored(block))
