@@ -1,0 +1,248 @@
+"""A disk that is really full: rows stay in memory, the program is told, and nothing is lost."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from h5backends import FlushPolicy, H5Backend
+from h5backends.errors import StorageError
+from tests.conftest import LOCAL
+from tests.core.observer import Observer
+
+_SIZE = 1024 * 1024
+_POLICY = FlushPolicy(seconds=None)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one MiB."""
+    if sys.platform != "linux":
+        pytest.skip("only Linux lets a test mount a small file system")
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={_SIZE}", "tmpfs", str(place)]
+    try:
+        done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no 'mount' here")
+    if done.returncode:
+        pytest.skip(f"this user may not mount a file system: {done.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+class Ballast:
+    """A file that takes the room on the disk, and gives it back."""
+
+    def __init__(self, disk: Path) -> None:
+        self._path = disk / "ballast"
+
+    def fill(self, leave: int = 0) -> None:
+        room = shutil.disk_usage(self._path.parent).free - leave
+        with self._path.open("wb") as file:
+            file.write(bytes(max(0, room)))
+
+    def drop(self) -> None:
+        self._path.unlink()
+
+
+def append_until_refused(append: Callable[[int], None], limit: int = 500_000) -> int:
+    """Append numbers until the storage fails, and return how many were taken."""
+    for number in range(limit):
+        try:
+            append(number)
+        except StorageError as exc:
+            error = exc
+            break
+    else:
+        raise AssertionError("the disk was never full")
+    assert isinstance(error, OSError)
+    assert error.file
+    assert error.remedy
+    return number
+
+
+@pytest.mark.parametrize("compression", [None, "gzip"])
+@pytest.mark.parametrize("driver", LOCAL)
+class TestGrowing:
+    def test_every_row_that_was_taken_is_there_in_the_end(
+        self, small_disk: Path, driver: str, compression: str | None, observer: Observer
+    ) -> None:
+        path = small_disk / "file.h5"
+        ballast = Ballast(small_disk)
+        with H5Backend(driver, _POLICY) as h5:
+            h5.open_file(path, "w")
+            h5.define_compression(compression)
+            random = np.random.default_rng(0).random(500_000)
+            array = h5.create_earray("/", "array", "f8", chunks=(512,))
+            array.append(random[:600])
+            h5.flush()
+            ballast.fill(leave=64 * 1024)
+            taken = 600 + append_until_refused(lambda n: array.append(random[600 + n]))
+            with pytest.raises(StorageError):
+                h5.flush()
+            with pytest.raises(StorageError):
+                array.append(0.0)
+            assert len(array) == taken
+            seen = observer.look(path, "/array")
+            if isinstance(seen, dict):  # what is on the disk is a part of what was taken
+                count = len(seen["/array"])
+                np.testing.assert_array_equal(seen["/array"], random[:count])
+                assert 600 <= count <= taken
+            ballast.drop()
+            array.append(random[taken])
+            assert len(array) == taken + 1
+            h5.flush()
+            np.testing.assert_array_equal(observer.rows(path), random[: taken + 1])
+            np.testing.assert_array_equal(array[:], random[: taken + 1])
+        with H5Backend(driver) as h5:
+            h5.open_file(path, "r")
+            np.testing.assert_array_equal(h5.read("/array"), random[: taken + 1])
+            assert h5.get_attr("/array", "shape") == (taken + 1,)
+
+    def test_closing_waits_for_room(
+        self, small_disk: Path, driver: str, compression: str | None
+    ) -> None:
+        path = small_disk / "file.h5"
+        ballast = Ballast(small_disk)
+        h5 = H5Backend(driver, _POLICY)
+        h5.open_file(path, "w")
+        h5.define_compression(compression)
+        random = np.random.default_rng(0).random(500_000)
+        array = h5.create_earray("/", "array", "f8", chunks=(512,))
+        h5.flush()
+        ballast.fill()
+        taken = append_until_refused(lambda n: array.append(random[n]))
+        for _ in range(3):
+            with pytest.raises(StorageError):
+                h5.close_file()
+            assert h5.isopen()
+            assert len(array) == taken
+        ballast.drop()
+        h5.close_file()
+        assert not h5.isopen()
+        with H5Backend(driver) as h5:
+            h5.open_file(path, "r")
+            np.testing.assert_array_equal(h5.read("/array"), random[:taken])
+
+    def test_frames(self, small_disk: Path, driver: str, compression: str | None) -> None:
+        """Rows that are written at once: one that is refused is not in the file."""
+        path = small_disk / "file.h5"
+        ballast = Ballast(small_disk)
+        frames = np.random.default_rng(0).integers(0, 2**16, (60, 200, 200), np.uint16)
+        with H5Backend(driver, _POLICY) as h5:
+            h5.open_file(path, "w")
+            h5.define_compression(compression)
+            array = h5.create_earray("/", "array", "u2", (200, 200))
+            array.append(frames[0])
+            h5.flush()
+            ballast.fill(leave=600_000)
+            taken = 1 + append_until_refused(lambda n: array.append(frames[1 + n]))
+            assert len(array) == taken
+            ballast.drop()
+            # The one that was refused was not taken: it is given again.
+            array.append(frames[taken])
+            np.testing.assert_array_equal(array.read(), frames[: taken + 1])
+        with H5Backend(driver) as h5:
+            h5.open_file(path, "r")
+            np.testing.assert_array_equal(h5.read("/array"), frames[: taken + 1])
+
+
+@pytest.mark.parametrize("driver", LOCAL)
+class TestOtherNodes:
+    def test_ragged_rows(self, small_disk: Path, driver: str) -> None:
+        path = small_disk / "file.h5"
+        ballast = Ballast(small_disk)
+        with H5Backend(driver, FlushPolicy(rows=50, seconds=None)) as h5:
+            h5.open_file(path, "w")
+            texts = h5.create_vlarray("/", "texts", "string")
+            texts.append("first")
+            h5.flush()
+            ballast.fill(leave=32 * 1024)
+            taken = 1 + append_until_refused(lambda n: texts.append(f"line {n}" + 100 * "x"))
+            assert len(texts) == taken
+            ballast.drop()
+            texts.append("last")
+            expected = ["first", *(f"line {n}" + 100 * "x" for n in range(taken - 1)), "last"]
+            assert texts.read() == expected
+        with H5Backend(driver) as h5:
+            h5.open_file(path, "r")
+            assert h5.read("/texts") == expected
+
+    def test_the_flusher_does_not_lose_rows(
+        self, small_disk: Path, driver: str, observer: Observer
+    ) -> None:
+        path = small_disk / "file.h5"
+        ballast = Ballast(small_disk)
+        with H5Backend(driver, FlushPolicy(seconds=0.02)) as h5:
+            h5.open_file(path, "w")
+            array = h5.create_earray("/", "array", "f8", chunks=(512,))
+            h5.flush()
+            ballast.fill()
+            taken = append_until_refused(lambda n: array.append(float(n)))
+            ballast.drop()
+            # Nobody calls anything: the thread tries again by itself.
+            observer.wait_for(path, taken)
+            np.testing.assert_array_equal(observer.rows(path), np.arange(float(taken)))
+
+    def test_making_and_overwriting(self, small_disk: Path, driver: str) -> None:
+        """What was there before is there after, whatever was refused meanwhile."""
+        path = small_disk / "file.h5"
+        ballast = Ballast(small_disk)
+        with H5Backend(driver, _POLICY) as h5:
+            h5.open_file(path, "w")
+            h5.create_carray("/", "precious", np.arange(5000.0))
+            h5.get_node("/precious").attrs["units"] = "mV"
+            h5.flush()
+            ballast.fill()
+            refused = 0
+            for number in range(20):
+                for action in (
+                    lambda number=number: h5.create_carray("/", f"new{number}", np.ones(20_000)),
+                    lambda number=number: h5.set_attr("/precious", f"a{number}", "x" * 30_000),
+                    h5.flush,
+                ):
+                    try:
+                        action()
+                    except StorageError:  # any other error ends the test
+                        refused += 1
+            assert refused
+            ballast.drop()
+            h5.flush()
+            check_precious(h5)
+        with H5Backend(driver) as h5:
+            h5.open_file(path, "r")
+            check_precious(h5)
+
+    def test_no_room_for_a_new_file(self, small_disk: Path, driver: str) -> None:
+        Ballast(small_disk).fill()
+        h5 = H5Backend(driver)
+        with pytest.raises(StorageError) as caught:
+            h5.open_file(small_disk / "file.h5", "w")
+        assert caught.value.file == str(small_disk / "file.h5")
+        assert not h5.isopen()
+        h5.close_file()
+
+    def test_no_room_for_a_copy(self, small_disk: Path, tmp_path: Path, driver: str) -> None:
+        with H5Backend(driver) as h5:
+            h5.open_file(tmp_path / "file.h5", "w")
+            h5.create_carray("/", "array", np.random.default_rng(0).random(300_000))
+            with pytest.raises(StorageError):
+                h5.save_file_as(small_disk / "copy.h5")
+            assert h5.isopen()
+            assert len(h5.read("/array")) == 300_000
+
+
+def check_precious(h5: Any) -> None:
+    np.testing.assert_array_equal(h5.read("/precious"), np.arange(5000.0))
+    assert h5.get_attr("/precious", "units") == "mV"
