@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 
 from h5backends.errors import StorageError
 
@@ -18,6 +19,9 @@ _MARGIN = 256 * 1024
 """Bytes that HDF5 may need beside the data, for its index of chunks and its own bookkeeping."""
 _MOST_KEPT = 8 * 1024 * 1024
 """More than its caches does HDF5 not keep back."""
+_PLENTY = 256 * 1024 * 1024
+"""With so much room, an answer holds for a while."""
+_SECONDS = 0.1
 
 
 class Room:
@@ -29,12 +33,14 @@ class Room:
         Path of the file.
     """
 
-    __slots__ = ("_folder", "_kept", "_location")
+    __slots__ = ("_credit", "_folder", "_kept", "_location", "_until")
 
     def __init__(self, location: str) -> None:
         self._location = location
         self._folder = os.path.dirname(location)
         self._kept = 0
+        self._credit = 0  # bytes that may be written without asking
+        self._until = float("-inf")
 
     def require(self, nbytes: int = 0, kept: bool = False) -> None:
         """Make sure that something can be written.
@@ -51,6 +57,11 @@ class Room:
         StorageError
             There is not enough.
         """
+        if nbytes < self._credit and time.monotonic() < self._until:
+            self._credit -= nbytes
+            if kept:
+                self._kept = min(self._kept + nbytes, _MOST_KEPT)
+            return
         try:
             free = shutil.disk_usage(self._folder).free
         except OSError:
@@ -67,6 +78,10 @@ class Room:
             )
         if kept:
             self._kept = min(self._kept + nbytes, _MOST_KEPT)
+        if free > _PLENTY:
+            # Half of it: the other half is for what other programs write meanwhile.
+            self._credit = free // 2 - needed
+            self._until = time.monotonic() + _SECONDS
 
     def flushed(self) -> None:
         """Take note that nothing is kept back any more."""
