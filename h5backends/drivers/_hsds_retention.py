@@ -25,9 +25,9 @@ from typing import Any, TypeVar
 
 from h5backends.drivers._hsds_array import Array
 from h5backends.drivers._hsds_http import Away, Connection, Refused
-from h5backends.drivers._hsds_kept import Kept, Note, Rows
+from h5backends.drivers._hsds_kept import Kept, Note
+from h5backends.drivers._hsds_others import interference, lengths
 from h5backends.drivers._hsds_replay import give_again
-from h5backends.drivers._hsds_types import shape_of
 from h5backends.errors import H5Error, RemoteError
 
 __all__ = ["KEPT_BYTES", "Retention"]
@@ -222,9 +222,7 @@ class Retention:
             kept = self._arrays.get(array.id) or Kept(array)
             if kept.holds(start):
                 return
-            tail = Rows(0, 0, 0, start, length, bytearray())
-            params = {"select": kept.selection(tail)}
-            url = f"/datasets/{array.id}/value"
+            url, params = f"/datasets/{array.id}/value", {"select": kept.span(start, length)}
             data = self.run(lambda: self._http.get_bytes(url, params), changes=True)
             self.keep_rows(array, start, length, data)
 
@@ -288,8 +286,7 @@ class Retention:
                 if self.run(self._http.epoch) != self._epoch:
                     self._suspect = True
                 elif self.run(functools.partial(self._is_from, nodes)):
-                    lengths = self.run(lambda: self._lengths(self._http))
-                    self._check_lengths(lengths)
+                    self._check_lengths(self.run(lambda: self._lengths(self._http)))
                     self._release()
             if self.pending:
                 raise Away("it was restarted again and again while it should store data")
@@ -311,7 +308,7 @@ class Retention:
         try:
             nodes = self._aside.flush()
             epoch = self._aside.epoch()
-            lengths = self._lengths(self._aside)
+            found = self._lengths(self._aside)
         except (Away, Refused, H5Error) as exc:
             _log.debug("cannot wait for storage: %s", exc)
             self._suspect = True
@@ -324,7 +321,7 @@ class Retention:
                     self._suspect = True
                     self._meet()
                 elif self._is_from(nodes):
-                    self._check_lengths(lengths)
+                    self._check_lengths(found)
                     self._release()
             except RemoteError as exc:
                 self._suspect = True  # so that the next call that changes anything raises it
@@ -343,54 +340,17 @@ class Retention:
         return False
 
     def _lengths(self, http: Connection) -> list[tuple[Array, int]]:
-        """Ask how long the growing arrays are; -1 for one that is gone."""
         kept = [self._arrays.get(array_id) for array_id in list(self._unstored)]
-        found = []
-        for array in [k.array for k in kept if k is not None and k.array.grows]:
-            try:
-                shape = shape_of(http.get(f"/datasets/{array.id}")["shape"])
-            except Refused as exc:
-                if not exc.missing:
-                    raise
-                shape = (-1,)
-            found.append((array, shape[0]))
-        return found
+        return lengths(http, [item for item in kept if item is not None])
 
-    def _check_lengths(self, lengths: list[tuple[Array, int]]) -> None:
-        """Notice another program that appends to the same array, or removed it.
-
-        Raises
-        ------
-        RemoteError
-            The rows of this process are not where it believes them to be.
-        """
-        for array, found in lengths:
+    def _check_lengths(self, found: list[tuple[Array, int]]) -> None:
+        """Raise ``RemoteError`` if another program has interfered with an array."""
+        for array, length in found:
             kept = self._arrays.get(array.id)
-            if kept is None or 0 <= found <= kept.most or array.shared:
-                continue
-            array.shared = True  # the next append looks first
-            gone = found < 0
-            if not gone and self._in_place(kept):
-                continue  # the other program began behind the last of our rows
-            self.forget(array.id)
-            raise RemoteError(
-                f"another program {'removed' if gone else 'appends to'} this array",
-                file=self._http.domain,
-                node=array.path,
-                expected=f"{kept.most} rows",
-                found=f"nothing; not stored: {kept.what}"
-                if gone
-                else f"{found} rows, in the order in which they arrived",
-                remedy="Let one program write an array, or give each an array of its own.",
-            )
-
-    def _in_place(self, kept: Kept) -> bool:
-        """Tell whether the last rows that were appended stand where they should."""
-        for rows in reversed(kept.rows):
-            if rows.select is None:
-                url, params = f"/datasets/{kept.array.id}/value", {"select": kept.selection(rows)}
-                return self._http.get_bytes(url, params) == rows.data
-        return True
+            error = interference(self._http, kept, length) if kept else None
+            if error is not None:
+                self.forget(array.id)
+                raise error
 
     def stop(self) -> None:
         """End the background's work; what is kept is dropped."""

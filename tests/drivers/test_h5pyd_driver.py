@@ -1042,3 +1042,27 @@ def test_appending_in_a_second_session_truncates_nothing(hsds: HSDS, domain: str
     late.close()
     with raw(hsds, domain) as file:
         assert list(file["rows"][:]) == list(range(9))
+
+
+def test_h5pyd_itself_writes_through(hsds: HSDS, domain: str) -> None:
+    # For those who use ``native``; also the reason why a newer version must not creep in.
+    with pytest.raises(OSError, match="Not Found"):
+        h5pyd.File(domain, "r+", use_cache=False, **hsds.login)
+    with raw(hsds, domain, "w") as file:
+        rows = file.create_dataset("rows", (0,), maxshape=(None,), dtype="f8", chunks=(1000,))
+        rows.attrs["count"] = 0
+        for step in range(3):
+            rows.resize((5 * step + 5,))
+            rows[5 * step :] = np.arange(5 * step + 1, 5 * step + 6)
+            file.flush()
+            rows.attrs["count"] = 5 * step + 5
+        assert list(rows[:]) == list(range(1, 16))
+        file.attrs["gone"] = "x"
+    with raw(hsds, domain, "a") as file:
+        del file.attrs["gone"]
+    with raw(hsds, domain) as file:
+        assert list(file["rows"][:]) == list(range(1, 16))
+        assert file["rows"].attrs["count"] == 15
+        assert list(file.attrs) == []
+        with pytest.raises(OSError, match="write intent"):
+            file["rows"][0] = 9
