@@ -15,7 +15,7 @@ from h5py import h5a, h5d, h5g, h5o, h5p, h5s, h5t
 from numpy.typing import NDArray
 
 from h5backends import localfile
-from h5backends.drivers._h5py import attributes
+from h5backends.drivers._h5py import attributes, bits
 from h5backends.drivers._h5py import filters as codecs
 from h5backends.drivers._h5py.append import FOREIGN, appender_for, chunk_cache
 from h5backends.drivers.base import Appender, Driver
@@ -43,6 +43,7 @@ from h5backends.types import (
 
 __all__ = ["H5pyDriver"]
 
+_FIXED_KIND = b"H5B_KIND"
 _LIBVER = ("v110", "v110")
 """Superblock 3 and nothing newer: SWMR needs it, and HDF5 1.10 can still open the file."""
 
@@ -213,7 +214,11 @@ class H5pyDriver(Driver):
         if isinstance(handle.id.get_type(), h5t.TypeVlenID):
             return NodeKind.VLARRAY
         limits = handle.id.get_space().get_simple_extent_dims(maxdims=True)
-        return NodeKind.EARRAY if limits[:1] == (h5s.UNLIMITED,) else NodeKind.CARRAY
+        if limits[:1] != (h5s.UNLIMITED,):
+            return NodeKind.CARRAY
+        # PyTables cannot but let a compound array grow; our files say what it is to be.
+        fixed = h5a.exists(handle.id, _FIXED_KIND)
+        return NodeKind.CARRAY if fixed else NodeKind.EARRAY
 
     def child_names(self, group: h5py.Group) -> list[str]:
         with self._translate():
@@ -316,9 +321,7 @@ class H5pyDriver(Driver):
 
     def delete_attr(self, handle: _Handle, name: str) -> None:
         with self._translate():
-            if not h5a.exists(handle.id, name.encode()):
-                raise KeyError(name)
-            h5a.delete(handle.id, name.encode())
+            attributes.delete(handle.id, name)
 
     # -- arrays ---------------------------------------------------------------------------------
     @classmethod
@@ -367,6 +370,7 @@ class H5pyDriver(Driver):
             kind = self.kind(handle)
             if kind is NodeKind.VLARRAY:
                 dtype = np.dtype(h5t.check_vlen_dtype(dtype) or dtype)
+            dtype = bits.dtype_of(_element_type(handle), dtype)
             creation = handle.id.get_create_plist()
             filters = codecs.read(creation) if handle.chunks is not None else Filters()
             return ArraySpec(kind, dtype, handle.shape or (), handle.chunks, filters)
@@ -384,11 +388,27 @@ class H5pyDriver(Driver):
                     handle.asstr("utf-8", "surrogateescape")[box or ()], dtype=object
                 )
             # h5py makes a scalar of bytes as short as its content.
-            return np.asarray(handle[box or ()], None if box else handle.dtype)
+            values = np.asarray(handle[box or ()], None if box else handle.dtype)
+            if values.dtype.kind in "uV":
+                return bits.as_written(handle.id.get_type(), values)
+            return values
 
     def write(self, handle: h5py.Dataset, box: Box, values: NDArray[Any]) -> None:
         with self._translate():
-            handle[box or ()] = values
+            dtype = handle.dtype
+            if dtype.hasobject:
+                handle[box or ()] = values
+                return
+            # The same bytes, as the file's own type: what HDF5 converts, it can damage, see
+            # `_h5py.append`.
+            raw = np.ascontiguousarray(values).view(dtype)
+            if not box:
+                handle.id.write(h5s.ALL, h5s.ALL, raw, handle.id.get_type())
+                return
+            space = handle.id.get_space()
+            start, step = tuple(s.start for s in box), tuple(s.step for s in box)
+            space.select_hyperslab(start, raw.shape, step)
+            handle.id.write(h5s.create_simple(raw.shape), space, raw, handle.id.get_type())
 
     def resize(self, handle: h5py.Dataset, length: int) -> None:
         with self._translate():
@@ -416,7 +436,8 @@ class H5pyDriver(Driver):
 
     def read_ragged(self, handle: h5py.Dataset, start: int, stop: int) -> list[NDArray[Any]]:
         with self._translate():
-            return [np.asarray(row) for row in handle[start:stop]]
+            kind = _element_type(handle)
+            return [bits.as_written(kind, np.asarray(row)) for row in handle[start:stop]]
 
     def refresh(self, handle: h5py.Dataset) -> None:
         """Bring an array, its shape included, up to date with what its writer flushed."""
@@ -485,3 +506,9 @@ def _open(file: Any, location: str, mode: Mode, arguments: Mapping[str, Any]) ->
         if "locking flag values" in str(exc):
             raise FileBusyError("this program has the file open already", file=location) from exc
         raise localfile.os_error(location, exc, mode) from exc
+
+
+def _element_type(handle: h5py.Dataset) -> h5t.TypeID:
+    """Return the type of an array's elements in the file; of a ragged one's rows."""
+    kind = handle.id.get_type()
+    return kind.get_super() if isinstance(kind, h5t.TypeVlenID) else kind

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from h5py import h5d, h5p, h5s, h5t
+from h5py import h5d, h5p, h5s
 from numpy.typing import NDArray
 
 from h5backends.drivers.base import Appender, no_filters
@@ -63,7 +63,9 @@ class _Appender:
         self._id = dataset
         self._row_shape = spec.shape[1:]
         self._origin = (0,) * len(self._row_shape)
-        self._memory_type = h5t.py_create(spec.dtype)
+        # The file's own type, so that nothing is converted: HDF5 would cut the last character of a
+        # text that fills PyTables' fixed width, and knows no way from bool to PyTables' bits.
+        self._memory_type = dataset.get_type()
         self._chunk = spec.chunks[0] if spec.chunks else 1
         self._translated = translated
 

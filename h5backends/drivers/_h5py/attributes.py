@@ -10,9 +10,10 @@ import numpy as np
 from h5py import h5a, h5s, h5t
 
 from h5backends.drivers import spill
+from h5backends.drivers._h5py import bits
 from h5backends.types import Stored
 
-__all__ = ["names", "overwrite", "read", "read_all", "write"]
+__all__ = ["delete", "names", "overwrite", "read", "read_all", "write"]
 
 _TEXT = h5py.string_dtype("utf-8")
 _TEXT_TYPE = h5t.py_create(_TEXT, logical=True)
@@ -45,7 +46,7 @@ def read(node: _ObjectID, name: str) -> Stored:
     raw = name.encode("utf-8", "surrogateescape")
     if not h5a.exists(node, raw):
         raise KeyError(name)
-    if h5a.exists(node, (spill.HIDDEN + "TYPE.").encode() + raw):
+    if h5a.exists(node, _spill_mark(name)):
         return read_all(node)[name]  # PyTables had to spread it over several
     return _value(h5a.open(node, raw))
 
@@ -68,20 +69,60 @@ def write(node: _ObjectID, values: Mapping[str, Stored]) -> None:
     other is written under a passing name first, so that no moment is without a value.
     """
     for name, value in values.items():
-        raw = name.encode()
-        if overwrite(node, name, value):
-            continue
-        array, kind, space = _prepare(value)
-        memory = _TEXT_MEMORY if kind is _TEXT_TYPE else kind
-        if not h5a.exists(node, raw):
-            h5a.create(node, raw, kind, space).write(array, mtype=memory)
-            continue
-        passing = raw + b".new"
-        while h5a.exists(node, passing):
-            passing += b"_"
-        h5a.create(node, passing, kind, space).write(array, mtype=memory)
-        h5a.delete(node, raw)
-        h5a.rename(node, passing, raw)
+        _drop_parts(node, name)
+        try:
+            _write(node, name, value)
+        except (OSError, RuntimeError) as exc:
+            if "message is too large" not in str(exc):
+                raise
+            # A file in PyTables' old format: spread over several, as PyTables would find it.
+            for part, content in spill.split(name, value).items():
+                _write(node, part, content)
+
+
+def _write(node: _ObjectID, name: str, value: Stored) -> None:
+    raw = name.encode()
+    if overwrite(node, name, value):
+        return
+    array, kind, space = _prepare(value)
+    memory = _TEXT_MEMORY if kind is _TEXT_TYPE else kind
+    if not h5a.exists(node, raw):
+        h5a.create(node, raw, kind, space).write(array, mtype=memory)
+        return
+    passing = raw + b".new"
+    while h5a.exists(node, passing):
+        passing += b"_"
+    h5a.create(node, passing, kind, space).write(array, mtype=memory)
+    h5a.delete(node, raw)
+    h5a.rename(node, passing, raw)
+
+
+def delete(node: _ObjectID, name: str) -> None:
+    """Remove an attribute.
+
+    Raises
+    ------
+    KeyError
+        There is none of this name.
+    """
+    raw = name.encode()
+    if not h5a.exists(node, raw):
+        raise KeyError(name)
+    h5a.delete(node, raw)
+    _drop_parts(node, name)
+
+
+def _drop_parts(node: _ObjectID, name: str) -> None:
+    """Remove what an attribute that is spread over several has beside itself."""
+    if h5a.exists(node, _spill_mark(name)):
+        found: list[str] = []
+        h5a.iterate(node, lambda other: found.append(_text(other)))
+        for part in spill.owned_by(name, found):
+            h5a.delete(node, part.encode())
+
+
+def _spill_mark(name: str) -> bytes:
+    return (spill.HIDDEN + "TYPE." + name).encode("utf-8", "surrogateescape")
 
 
 def overwrite(node: _ObjectID, name: str, value: Stored) -> bool:
@@ -141,6 +182,7 @@ def _value(attribute: h5a.AttrID, one_text: bool = False) -> Stored:
     array = np.zeros(attribute.shape, dtype)
     if array.size:
         attribute.read(array)
+    array = bits.as_written(kind, array)
     if array.dtype.kind == "S":
         array = np.char.decode(array, "utf-8", "surrogateescape")
     return array if attribute.shape else array[()]
