@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from h5backends.creation import check_name
-from h5backends.errors import DTypeError, NodeExistsError, NodeNameError
+from h5backends.chunks import block_chunks
+from h5backends.creation import check_name, encoded
+from h5backends.errors import DTypeError, H5Error, NodeExistsError, NodeNameError
 from h5backends.lifetime import both_locked
 from h5backends.nodes import GROUP, Node, make_node
 from h5backends.session import Session
-from h5backends.types import ArraySpec, Box, Filters, Handle, NodeKind
+from h5backends.storage import Storage
+from h5backends.types import ArraySpec, Box, Filters, Handle, NodeKind, Stored, packed
 
 __all__ = ["Progress", "copy_content", "copy_node", "size_of"]
 
@@ -64,7 +69,8 @@ def copy_node(
         _refuse_itself(source, parent)
         _refuse_occupied(parent, [name])
         copier = _Copier(source.session, target, progress, source)
-        handle = copier.copy(source.handle, parent.handle, name)
+        with _all_or_nothing(parent):
+            handle = copier.copy(source.handle, parent.handle, name)
         target.touch()
         return make_node(target, handle)
 
@@ -83,11 +89,26 @@ def copy_content(source: GROUP, target: GROUP, progress: Progress | None = None)
         _refuse_itself(source, target)
         _refuse_occupied(target, source.children_name())
         copier = _Copier(source.session, target.session, progress, source)
-        attrs = source.session.driver.read_attrs(source.handle)
-        target.session.driver.write_attrs(target.handle, attrs)
-        for child, handle, _ in list(source.session.driver.scan(source.handle)):
-            copier.copy(handle, target.handle, child)
+        with _all_or_nothing(target):
+            for child, handle, _ in list(source.session.driver.scan(source.handle)):
+                copier.copy(handle, target.handle, child)
+            attrs = source.session.driver.read_attrs(source.handle)
+            target.session.driver.write_attrs(target.handle, attrs)
         target.session.touch()
+
+
+@contextlib.contextmanager
+def _all_or_nothing(target: GROUP) -> Iterator[None]:
+    """Remove what was copied into a group so far if it is not copied to the end."""
+    driver = target.session.driver
+    before = set(driver.child_names(target.handle))
+    try:
+        yield
+    except BaseException:  # also where the user interrupts it, or `progress` does
+        with contextlib.suppress(H5Error):
+            for name in set(driver.child_names(target.handle)) - before:
+                driver.remove(driver.child(target.handle, name))
+        raise
 
 
 def _refuse_itself(source: Node, target: GROUP) -> None:
@@ -146,6 +167,8 @@ class _Copier:
             return
         spec = self._from.spec(handle)
         try:
+            if spec.dtype.hasobject and kind is not NodeKind.VLARRAY:
+                spec = self._as_text(handle, spec)[0]
             type(self._to).check_dtype(spec.dtype, kind)
         except DTypeError as exc:
             exc.node, exc.file = self._from.path(handle), self._from.location
@@ -163,10 +186,15 @@ class _Copier:
                 self.copy(child_handle, group, child)
             return group
         spec = _adapted(self._from.spec(handle), self._target)
+        if spec.dtype.hasobject and kind is not NodeKind.VLARRAY:
+            spec, texts, own = self._as_text(handle, spec)
+            copy = self._to.create_array(parent, name, spec, texts, attrs | own)
+            self._count(texts.nbytes)
+            return copy
         if "shape" in attrs and kind is not NodeKind.CARRAY:
             attrs["shape"] = self._target.encoded_shape(spec.shape, grows=True)
         if kind is NodeKind.CARRAY and _nbytes(spec) <= _BLOCK_BYTES:
-            data = np.asarray(self._from.read(handle, _full(spec.shape)))
+            data = np.asarray(self._from.read(handle, _full(spec.shape)), spec.dtype)
             self._target.require_room(data.nbytes)
             copy = self._to.create_array(parent, name, spec, data, attrs)
             self._count(data.nbytes)
@@ -182,9 +210,23 @@ class _Copier:
                 self._copy_ragged(handle, copy, spec)
         return copy
 
+    def _as_text(
+        self, handle: Handle, spec: ArraySpec
+    ) -> tuple[ArraySpec, NDArray[Any], dict[str, Stored]]:
+        """Give text of variable length, which other programs write, the width of the longest."""
+        values = np.asarray(self._from.read(handle, _full(spec.shape)))
+        if not all(isinstance(item, str) for item in values.flat):
+            raise DTypeError("arrays cannot hold Python objects", found=spec.dtype)
+        texts = values.astype(np.str_)
+        storage = Storage.of(texts.dtype)
+        stored = np.asarray(storage.to_stored(texts), order="C")
+        chunks = spec.chunks and block_chunks(spec.shape, stored.dtype.itemsize)
+        spec = replace(spec, kind=NodeKind.CARRAY, dtype=stored.dtype, chunks=chunks, fill=None)
+        return spec, stored, encoded(storage.attrs)
+
     def _copy_fixed(self, handle: Handle, copy: Handle, spec: ArraySpec) -> None:
         for box in _boxes(spec):
-            block = self._from.read(handle, box)
+            block = np.asarray(self._from.read(handle, box), spec.dtype)
             self._target.require_room(block.nbytes)
             self._to.write(copy, box, block)
             self._count(block.nbytes)
@@ -195,7 +237,7 @@ class _Copier:
             return
         appender = self._to.appender(copy)
         for box in _boxes(spec):
-            rows = np.ascontiguousarray(self._from.read(handle, box))
+            rows = np.ascontiguousarray(self._from.read(handle, box), spec.dtype)
             self._target.require_room(rows.nbytes)
             appender.append(box[0].start, rows)
             self._count(rows.nbytes)
@@ -217,6 +259,11 @@ class _Copier:
 
 def _adapted(spec: ArraySpec, target: Session) -> ArraySpec:
     """Replace what the target driver cannot do: its codecs, a missing chunk shape."""
+    # Libraries hang notes on types that others do not understand.
+    dtype = spec.dtype if spec.dtype.hasobject else packed(spec.dtype)
+    chunks = spec.chunks
+    if chunks is not None and spec.kind is NodeKind.CARRAY:
+        chunks = tuple(map(min, chunks, spec.shape)) if 0 not in spec.shape else None
     available = type(target.driver).codecs()
     wanted = spec.filters
     codec = wanted.codec
@@ -228,7 +275,7 @@ def _adapted(spec: ArraySpec, target: Session) -> ArraySpec:
         wanted.shuffle and "shuffle" in available,
         wanted.fletcher32 and "fletcher32" in available,
     )
-    return replace(spec, filters=filters)
+    return replace(spec, dtype=dtype, chunks=chunks, filters=filters if chunks else Filters())
 
 
 def _nbytes(spec: ArraySpec) -> int:

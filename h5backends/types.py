@@ -43,7 +43,7 @@ Stored = str | np.generic | NDArray[Any]
 
 
 def packed(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return a type in this machine's byte order and without gaps between its fields.
+    """Return a type in this machine's byte order, without gaps between fields, without metadata.
 
     The same values, in the one form that arrays and attributes are held in.
     """
@@ -52,7 +52,7 @@ def packed(dtype: np.dtype[Any]) -> np.dtype[Any]:
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
         return np.dtype((packed(base), shape))
-    return dtype.newbyteorder("=")
+    return np.dtype(dtype.newbyteorder("=").str)
 
 
 class NodeKind(Enum):

@@ -28,6 +28,7 @@ from h5backends.errors import (
     NodeExistsError,
     NodeKindError,
     NodeNotFoundError,
+    ShapeError,
 )
 from h5backends.overlay import MendedFile
 from h5backends.types import (
@@ -494,6 +495,8 @@ class H5pyDriver(Driver):
         if isinstance(exc, (OSError, RuntimeError)):
             failure = exc if isinstance(exc, OSError) else OSError(text)
             return localfile.os_error(self._location, failure, self._mode)
+        if isinstance(exc, ValueError) and text.startswith("Unable to"):
+            return ShapeError(text, file=self._location, node=node)  # HDF5 on extents and chunks
         if isinstance(exc, TypeError) and ("dtype" in text or "conversion" in text):
             return DTypeError(text, file=self._location, node=node)
         return exc
