@@ -162,7 +162,7 @@ class Records:
 
     def __init__(self, table: tables.Table, file: H5File, path: str) -> None:
         self.low = table
-        self.dtype = np.dtype(table.dtype)
+        self.dtype = _with_flags(table.description)
         chunked = is_chunked(file, path)
         self.chunks = tuple(map(int, table.chunkshape)) if chunked else None
         self.filters = codecs.read(stored_filters(file, path))
@@ -182,20 +182,23 @@ class Records:
         (rows,) = box
         if not box_shape(box)[0]:
             return np.empty(0, self.dtype)
-        return np.asarray(self.low.read(rows.start, rows.stop, rows.step))
+        return np.asarray(self.low.read(rows.start, rows.stop, rows.step)).view(self.dtype)
 
     def write(self, box: Box, values: NDArray[Any]) -> None:
         """Write rows inside the extent."""
         (rows,) = box
         if box_shape(box)[0]:
-            self.low.modify_rows(rows.start, rows.stop, rows.step, np.asarray(values, self.dtype))
+            self.low.modify_rows(rows.start, rows.stop, rows.step, self._stored(values))
             self.low.flush()
 
     def append(self, rows: NDArray[Any]) -> None:
         """Add rows at the end."""
         if len(rows):
-            self.low.append(np.asarray(rows, self.dtype))
+            self.low.append(self._stored(rows))
             self.low.flush()
+
+    def _stored(self, rows: NDArray[Any]) -> NDArray[Any]:
+        return np.ascontiguousarray(rows, self.dtype).view(self.low.dtype)
 
     def refresh(self, path: str) -> None:
         """Do nothing: a table counts its rows for everybody."""
@@ -207,6 +210,36 @@ class Records:
             self.append(np.zeros(length - present, self.dtype))
         elif length < present:
             self.low.truncate(length)
+
+
+def _with_flags(description: tables.Description) -> np.dtype[Any]:
+    """Return the type of a table's rows, with h5py's booleans as such.
+
+    They are an enumeration of FALSE and TRUE in the file, and numbers to PyTables.
+    """
+    stored = np.dtype(description._v_dtype)
+    formats: list[Any] = []
+    for name in stored.names:
+        column = description._v_colobjects[name]
+        if isinstance(column, tables.Description):
+            formats.append(_with_flags(column))
+        else:
+            formats.append((bool, stored[name].shape) if _is_flag(column) else stored[name])
+    offsets = [stored.fields[name][1] for name in stored.names]
+    return np.dtype(
+        {
+            "names": stored.names,
+            "formats": formats,
+            "offsets": offsets,
+            "itemsize": stored.itemsize,
+        }
+    )
+
+
+def _is_flag(column: tables.Col) -> bool:
+    if not isinstance(column, tables.EnumCol) or column.base.dtype != np.int8:
+        return False
+    return {name: int(value) for name, value in column.enum} == {"FALSE": 0, "TRUE": 1}
 
 
 def check_columns(dtype: np.dtype[Any], kind: NodeKind) -> None:
