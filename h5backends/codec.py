@@ -74,7 +74,8 @@ def encode(name: str, value: Any) -> Stored:
         Name of the attribute.
     value : object
         str, bytes, bool, int, float, complex, None, a date or time, a tuple, list or dict of
-        these, a numpy scalar or array (numbers, bool, text, bytes, times, structured).
+        these, a numpy scalar or array (numbers, bool, text, bytes, times, structured). Arrays of
+        text come back as wide as their longest text.
 
     Returns
     -------
@@ -175,6 +176,9 @@ def _encode_array(name: str, array: NDArray[Any]) -> Stored:
         if array.dtype.hasobject:
             raise _unstorable(name, array)
         return _wrap_array(array)
+    if kind == "U":
+        # Strings of HDF5 have no width of their own: on every driver it is that of the longest.
+        array = np.array(array.tolist(), np.str_)
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.ndim == 0:
         scalar = array.reshape(1)[0]

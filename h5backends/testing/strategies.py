@@ -79,6 +79,12 @@ _scalars: st.SearchStrategy[Any] = st.one_of(
     st.timedeltas(),
 )
 
+
+def _narrowed(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array of text as wide as its longest, which is what an attribute keeps."""
+    return np.array(array.tolist(), np.str_).reshape(array.shape)
+
+
 attribute_values: st.SearchStrategy[Any] = st.one_of(
     st.recursive(
         _scalars,
@@ -89,7 +95,9 @@ attribute_values: st.SearchStrategy[Any] = st.one_of(
         ),
         max_leaves=6,
     ),
-    dtypes.flatmap(lambda dtype: arrays(dtype, npst.array_shapes(min_dims=1, min_side=0))),
+    dtypes.flatmap(lambda dtype: arrays(dtype, npst.array_shapes(min_dims=1, min_side=0))).map(
+        lambda array: _narrowed(array) if array.dtype.kind == "U" else array
+    ),
 )
 """Everything that an attribute can hold."""
 
