@@ -31,6 +31,7 @@ from h5backends.errors import (
 )
 from h5backends.overlay import MendedFile
 from h5backends.superblock import patched, read_superblock
+from h5backends.swmr import reader
 from tests.swmr.child_writer import expected
 from tests.swmr.writers import (
     ALL_KINDS,
@@ -172,11 +173,12 @@ def test_beside_a_writer_in_the_same_program(tmp_path: Path) -> None:
         file.close()
 
 
-def test_waits_for_the_switch_to_swmr(tmp_path: Path) -> None:
+def test_waits_for_the_switch_to_swmr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "f.h5"
     with Writer(path, "swmr-late") as writer:
         with pytest.raises(FileBusyError):
             open_h5_file_for_reading(path)
+        monkeypatch.setattr(reader, "_PATIENCE", 60.0)
         timer = threading.Timer(0.05, writer.tell, ["swmr"])
         timer.start()
         file, is_swmr = open_h5_file_for_reading(path)
@@ -202,7 +204,10 @@ with h5py.File(path, "w", libver=("v110", "v110")) as file:
 """
 
 
-def test_waits_while_a_file_is_being_created(tmp_path: Path) -> None:
+def test_waits_while_a_file_is_being_created(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "_PATIENCE", 60.0)  # on a loaded machine the child is slow
     path = tmp_path / "f.h5"
     with subprocess.Popen(
         [sys.executable, "-c", CREATE_SLOWLY, str(path)],

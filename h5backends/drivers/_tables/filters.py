@@ -25,6 +25,7 @@ _STORED_NAMES = (
     ("bitshuffle", "bitshuffle"),
     ("hdf5 lz4", "lz4"),
     ("zstandard", "zstd"),
+    ("hdf5 zstd", "zstd"),
 )
 """How the names begin under which filters are recorded in files -> our names."""
 
