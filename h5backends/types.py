@@ -23,6 +23,7 @@ __all__ = [
     "OpenOptions",
     "SaveType",
     "Stored",
+    "VirtualPart",
     "packed",
 ]
 
@@ -86,6 +87,8 @@ class Capability(Flag):
     """A flush can be carried through to the storage device or the server's store."""
     DIRECT_CHUNK = auto()
     """Whole chunks can be written and read around the filter pipeline."""
+    VIRTUAL = auto()
+    """Can make arrays whose elements are in other files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,28 @@ class ArraySpec:
         if self.kind is NodeKind.CARRAY:
             return self.shape
         return (None, *self.shape[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualPart:
+    """Some rows of a virtual array: which they are, and the array in another file that has them.
+
+    Parameters
+    ----------
+    file : str
+        That file; a relative path begins in the folder of the file with the virtual array.
+    node : str
+        Path of the array in there, whose first rows they are.
+    start : int
+        The first row.
+    length : int or None
+        How many; None for all that the other array has, now or later.
+    """
+
+    file: str
+    node: str
+    start: int
+    length: int | None
 
 
 @dataclass(frozen=True, slots=True)

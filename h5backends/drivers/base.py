@@ -31,6 +31,7 @@ from h5backends.types import (
     NodeKind,
     OpenOptions,
     Stored,
+    VirtualPart,
 )
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "SupportsFsync",
     "SupportsRefresh",
     "SupportsSwmr",
+    "SupportsVirtual",
 ]
 
 
@@ -416,6 +418,36 @@ class SupportsDirectChunk(Protocol):
 
     def read_chunk(self, handle: Handle, offset: tuple[int, ...]) -> tuple[int, bytes]:
         """Return filter mask and raw bytes of one chunk."""
+
+
+@runtime_checkable
+class SupportsVirtual(Protocol):
+    """Drivers with ``VIRTUAL``."""
+
+    def create_virtual(
+        self,
+        parent: Handle,
+        name: str,
+        spec: ArraySpec,
+        parts: Sequence[VirtualPart],
+        attrs: Mapping[str, Stored],
+    ) -> Handle:
+        """Create an array whose rows are in other files; those may be made later.
+
+        Parameters
+        ----------
+        parent : handle
+            The group.
+        name : str
+            A name that the caller has checked.
+        spec : ArraySpec
+            ``CARRAY`` or ``EARRAY``; chunks and filters are those of the parts. Rows that no part
+            has yet read as its fill value.
+        parts : sequence of VirtualPart
+            Only the last may be without a length, and only of an ``EARRAY``.
+        attrs : mapping of str to Stored
+            Its attributes.
+        """
 
 
 def box_shape(box: Box) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from h5py import h5a, h5d, h5g, h5o, h5p, h5s, h5t
 from numpy.typing import NDArray
 
 from h5backends import localfile
-from h5backends.drivers._h5py import attributes, bits
+from h5backends.drivers._h5py import attributes, bits, virtual
 from h5backends.drivers._h5py import filters as codecs
 from h5backends.drivers._h5py.append import FOREIGN, appender_for, chunk_cache
 from h5backends.drivers.base import Appender, Driver
@@ -40,6 +40,7 @@ from h5backends.types import (
     NodeKind,
     OpenOptions,
     Stored,
+    VirtualPart,
 )
 
 __all__ = ["H5pyDriver"]
@@ -65,6 +66,7 @@ class H5pyDriver(Driver):
         | Capability.REFRESH
         | Capability.FSYNC
         | Capability.DIRECT_CHUNK
+        | Capability.VIRTUAL
     )
 
     def __init__(self, file: h5py.File, location: str, mode: Mode) -> None:
@@ -364,6 +366,20 @@ class H5pyDriver(Driver):
                 dataset_id.write(h5s.ALL, h5s.ALL, np.ascontiguousarray(data, spec.dtype))
             attributes.write(dataset_id, attrs)
         return dataset
+
+    def create_virtual(
+        self,
+        parent: h5py.Group,
+        name: str,
+        spec: ArraySpec,
+        parts: Sequence[VirtualPart],
+        attrs: Mapping[str, Stored],
+    ) -> h5py.Dataset:
+        """Create an array whose rows are in other files; those may be made later."""
+        with self._translate(name):
+            dataset_id = virtual.create(parent.id, name, spec, parts)
+            attributes.write(dataset_id, attrs)
+            return h5py.Dataset(dataset_id)
 
     def spec(self, handle: h5py.Dataset) -> ArraySpec:
         with self._translate():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from h5backends.drivers import registry
-from h5backends.drivers.base import SupportsDirectChunk, SupportsRefresh
+from h5backends.drivers.base import SupportsDirectChunk, SupportsRefresh, SupportsVirtual
 from h5backends.testing.suite import (
     OpenDriver,
     Oracle,
@@ -23,7 +25,15 @@ from h5backends.testing.suite import (
     require_dtype,
 )
 from h5backends.testing.values import NUMBERS, STORED_DTYPES, sample
-from h5backends.types import ArraySpec, Box, Capability, Filters, NodeKind
+from h5backends.types import (
+    ArraySpec,
+    Box,
+    Capability,
+    Filters,
+    NodeKind,
+    OpenOptions,
+    VirtualPart,
+)
 
 __all__ = ["ArrayConformance"]
 
@@ -347,6 +357,38 @@ class ArrayConformance(Suite):
         check(driver.read(handle, full((4, 3))), data)
         driver.close()
         check(oracle(location)["/array"].values, data)
+
+    @pytest.mark.parametrize("kind", [NodeKind.CARRAY, NodeKind.EARRAY], ids=lambda k: k.name)
+    def test_array_virtual(self, open_driver: OpenDriver, location: str, kind: NodeKind) -> None:
+        driver = open_driver()
+        if Capability.VIRTUAL not in driver.capabilities:
+            pytest.skip(f"{driver.name} says it cannot make virtual arrays")
+        assert isinstance(driver, SupportsVirtual)
+        grows = kind is NodeKind.EARRAY
+        last = VirtualPart("part1.h5", "/array", 2, None if grows else 2)
+        parts = [VirtualPart("part0.h5", "/array", 0, 2), last]
+        spec = ArraySpec(kind, np.dtype("<f8"), (4, 3), fill=np.float64(-1))
+        driver.create_virtual(driver.root(), "array", spec, parts, {"units": "V"})
+        driver.close()
+        data = np.arange(12.0).reshape(4, 3)
+        for number in (0, 1):
+            with contextlib.closing(open_driver("r")) as reader:
+                array = reader.get("/array")
+                rows = reader.shape(array)[0]
+                assert rows == (2 if grows else 4)
+                found = reader.read(array, full((rows, 3)))
+                check(found[: 2 * number], data[: 2 * number])
+                assert (found[2 * number :] == -1).all()
+                assert reader.read_attr(array, "units") == "V"
+                assert reader.kind(array) is kind
+            place = os.path.join(os.path.dirname(location), f"part{number}.h5")
+            part = type(driver).open(place, "w", OpenOptions())
+            array = make_growing(part, "array", np.dtype("<f8"), (3,))
+            part.appender(array).append(0, data[2 * number : 2 * number + 2])
+            part.close()
+        driver = open_driver("r")
+        assert driver.shape(driver.get("/array")) == (4, 3)
+        check(driver.read(driver.get("/array"), full((4, 3))), data)
 
     # -- ragged ---------------------------------------------------------------------------------
     @pytest.mark.parametrize("name", NUMBERS)

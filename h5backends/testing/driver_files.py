@@ -14,6 +14,7 @@ from h5backends.drivers.base import (
     SupportsFsync,
     SupportsRefresh,
     SupportsSwmr,
+    SupportsVirtual,
 )
 from h5backends.errors import FileClosedError, FileMissingError, FileOccupiedError
 from h5backends.testing.suite import (
@@ -37,6 +38,7 @@ _PROTOCOLS = {
     Capability.REFRESH: SupportsRefresh,
     Capability.FSYNC: SupportsFsync,
     Capability.DIRECT_CHUNK: SupportsDirectChunk,
+    Capability.VIRTUAL: SupportsVirtual,
 }
 
 
