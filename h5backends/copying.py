@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from h5backends.blocks import BLOCK_BYTES, boxes
 from h5backends.chunks import block_chunks
 from h5backends.creation import check_name, encoded
 from h5backends.errors import DTypeError, H5Error, NodeExistsError, NodeNameError
@@ -25,7 +26,6 @@ __all__ = ["Progress", "copy_content", "copy_node", "size_of"]
 Progress = Callable[[int, int], None]
 """Called with the bytes copied so far and the bytes in all."""
 
-_BLOCK_BYTES = 8 * 1024 * 1024
 _RAGGED_ROWS = 1000
 _HEADER_BYTES = 4096
 
@@ -193,7 +193,7 @@ class _Copier:
             return copy
         if "shape" in attrs and kind is not NodeKind.CARRAY:
             attrs["shape"] = self._target.encoded_shape(spec.shape, grows=True)
-        if kind is NodeKind.CARRAY and _nbytes(spec) <= _BLOCK_BYTES:
+        if kind is NodeKind.CARRAY and _nbytes(spec) <= BLOCK_BYTES:
             data = np.asarray(self._from.read(handle, _full(spec.shape)), spec.dtype)
             self._target.require_room(data.nbytes)
             copy = self._to.create_array(parent, name, spec, data, attrs)
@@ -225,7 +225,7 @@ class _Copier:
         return spec, stored, encoded(storage.attrs)
 
     def _copy_fixed(self, handle: Handle, copy: Handle, spec: ArraySpec) -> None:
-        for box in _boxes(spec):
+        for box in boxes(spec.shape, spec.dtype.itemsize, spec.chunks):
             block = np.asarray(self._from.read(handle, box), spec.dtype)
             self._target.require_room(block.nbytes)
             self._to.write(copy, box, block)
@@ -236,7 +236,8 @@ class _Copier:
             self._to.resize(copy, spec.shape[0])
             return
         appender = self._to.appender(copy)
-        for box in _boxes(spec):
+        rows_at_once = (spec.chunks[0] if spec.chunks else 1, *spec.shape[1:])
+        for box in boxes(spec.shape, spec.dtype.itemsize, rows_at_once):
             rows = np.ascontiguousarray(self._from.read(handle, box), spec.dtype)
             self._target.require_room(rows.nbytes)
             appender.append(box[0].start, rows)
@@ -284,14 +285,3 @@ def _nbytes(spec: ArraySpec) -> int:
 
 def _full(shape: tuple[int, ...]) -> Box:
     return tuple(slice(0, n, 1) for n in shape)
-
-
-def _boxes(spec: ArraySpec) -> Iterator[Box]:
-    """Cut an array along axis 0 into blocks of a few MiB, whole chunks where it has some."""
-    row_bytes = max(1, spec.dtype.itemsize * math.prod(spec.shape[1:]))
-    rows = max(1, _BLOCK_BYTES // row_bytes)
-    if spec.chunks:
-        rows = max(spec.chunks[0], rows // spec.chunks[0] * spec.chunks[0])
-    tail = _full(spec.shape[1:])
-    for start in range(0, spec.shape[0], rows):
-        yield (slice(start, min(start + rows, spec.shape[0]), 1), *tail)
