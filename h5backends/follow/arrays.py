@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, Protocol, runtime_checkable
+import time
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,11 @@ __all__ = ["Array", "Followable", "Limits"]
 
 _FOREIGN = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError)
 """What h5py and h5pyd raise for a dataset that is closed, gone or unreadable."""
+
+_OPENING_SECONDS = 2.0
+"""How long the writer of a part of an assembled array may take to let readers in."""
+
+_T = TypeVar("_T")
 
 Limits = tuple[int | None, ...]
 """The extent an array may grow to, in elements; None where it has no limit."""
@@ -127,12 +134,8 @@ class Array:
 
     def refresh(self) -> None:
         """Take in what the writer flushed, the shape included."""
-        if self._refresh is None:
-            return
-        try:
-            self._refresh()
-        except _FOREIGN as exc:
-            raise self._error(exc) from exc
+        if self._refresh is not None:
+            self._patiently(self._refresh)
 
     def read(self, box: Box) -> NDArray[Any]:
         """Read a box.
@@ -141,10 +144,23 @@ class Array:
         -------
         ndarray, the shape of the box, :attr:`dtype`
         """
-        try:
-            return np.asarray(self.source[box])
-        except _FOREIGN as exc:
-            raise self._error(exc) from exc
+        return self._patiently(lambda: np.asarray(self.source[box]))
+
+    def _patiently(self, look: Callable[[], _T]) -> _T:
+        """Look, again for a while if a file that values are in is only being opened just then."""
+        deadline: float | None = None
+        while True:
+            try:
+                return look()
+            except _FOREIGN as exc:
+                error = self._error(exc)
+                if isinstance(error, FileClosedError) or not self.is_assembled:
+                    raise error from exc
+                now = time.monotonic()
+                deadline = now + _OPENING_SECONDS if deadline is None else deadline
+                if now > deadline:
+                    raise error from exc
+            time.sleep(0.002)
 
     def _error(self, exc: Exception) -> H5Error:
         if isinstance(exc, H5Error):

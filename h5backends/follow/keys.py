@@ -33,8 +33,8 @@ _FLAG_SECONDS = 0.008
 class KeyFollower(Following[int]):
     """Iterate over the flat indices of the points of a scan whose keys are all set.
 
-    A key is set when it is not zero. Points are handed out in scan order (row-major), each once,
-    and only when no point before them is missing.
+    A key is set when it is not zero (nor NaN, for times that are not known yet). Points are handed
+    out in scan order (row-major), each once, and only when no point before them is missing.
 
     Parameters
     ----------
@@ -395,7 +395,9 @@ class _Keys:
         window = _FIRST_KEYS
         while done < self.extent:
             box = box_at(done, min(done + window, self.extent), shape)
-            unset = np.flatnonzero(self.array.read(box).reshape(-1) == 0)
+            keys = self.array.read(box).reshape(-1)
+            # Times that savers keep of every point are NaN until it is complete.
+            unset = np.flatnonzero((keys == 0) | (keys != keys))
             if len(unset):
                 done += int(unset[0])
                 break

@@ -78,6 +78,7 @@ def test_keys_count_up_to_the_first_that_is_not_set() -> None:
     assert follow([True, False]) == [0]
     assert follow(np.zeros((0,))) == []
     assert follow(np.int64(1)) == [0], "a scan of a single point"
+    assert follow([1.5, np.nan, 2.5]) == [0], "the time of a point still to come"
 
 
 def test_many_keys_are_read_in_growing_steps() -> None:
