@@ -14,6 +14,7 @@ import json
 import math
 import re
 import reprlib
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,9 @@ _WRAPPED_TYPES: dict[str, type | tuple[type, ...]] = {
 }
 """JSON type name -> what its literal must turn out to be. The first nine PyMoDAQ reads too."""
 
+_SHORT = 128
+"""Length of a text up to which it is remembered."""
+_UNKNOWN = object()
 _PLAIN_TEXT = re.compile(r"'[^'\\]*'")
 """A text whose representation needs no escapes."""
 _INTEGERS = re.compile(r"\((?:\d{1,18}(?:, ?\d{1,18})*,?)?\)")
@@ -285,8 +289,11 @@ def _unwrap(text: str) -> dict[str, Any] | None:
 def _decode_text(text: str) -> Any:
     if text[:1] != "{":
         return text
-    usual = _USUAL.fullmatch(text)
-    wrapped = {"type": usual[1], "data": usual[2]} if usual else _unwrap(text)
+    if len(text) <= _SHORT:
+        known = _decode_short(text)
+        if known is not _UNKNOWN:
+            return known
+    wrapped = _unwrap(text)
     if wrapped is None:
         return text
     if wrapped["type"] == "ndarray":
@@ -301,14 +308,28 @@ def _decode_text(text: str) -> Any:
     return value if isinstance(value, wanted) else text
 
 
-def _parse(kind: str, data: str) -> Any:
-    # The texts that every array carries are told apart by eye; the rest goes through the parser.
+@lru_cache(maxsize=1024)
+def _decode_short(text: str) -> Any:
+    """Decode what every array carries, told apart by eye and remembered; nothing mutable.
+
+    The same few texts stand at thousands of nodes: ``shape``, ``dtype``, ``backend``.
+    """
+    usual = _USUAL.fullmatch(text)
+    if usual is None:
+        return _UNKNOWN
+    kind, data = usual.groups()
     if kind == "str" and _PLAIN_TEXT.fullmatch(data):
         return data[1:-1]
     if kind == "tuple" and _INTEGERS.fullmatch(data):
         return tuple(map(int, data.strip("(),").split(","))) if len(data) > 2 else ()
-    if kind in {"int", "bool"} and data.isalnum():
-        return {"True": True, "False": False}[data] if kind == "bool" else int(data)
+    if kind == "bool" and data in {"True", "False"}:
+        return data == "True"
+    if kind == "int" and data.isascii() and data.isdigit():
+        return int(data)
+    return _UNKNOWN
+
+
+def _parse(kind: str, data: str) -> Any:
     if kind == "float" and data in {"nan", "inf", "-inf"}:
         return float(data)
     if kind == "complex" and ("nan" in data or "inf" in data):

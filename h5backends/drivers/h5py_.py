@@ -18,6 +18,7 @@ from h5backends import localfile
 from h5backends.drivers._h5py import attributes, bits, virtual
 from h5backends.drivers._h5py import filters as codecs
 from h5backends.drivers._h5py.append import FOREIGN, appender_for, chunk_cache
+from h5backends.drivers._h5py.datasets import LateDataset
 from h5backends.drivers.base import Appender, Driver
 from h5backends.errors import (
     DTypeError,
@@ -214,6 +215,8 @@ class H5pyDriver(Driver):
         # By structure, not by the CLASS attribute: cheaper, and right in foreign files too.
         if isinstance(handle, h5py.Group):
             return NodeKind.GROUP
+        if _is_plainly_fixed(handle.id):
+            return NodeKind.CARRAY
         if isinstance(handle.id.get_type(), h5t.TypeVlenID):
             return NodeKind.VLARRAY
         limits = handle.id.get_space().get_simple_extent_dims(maxdims=True)
@@ -256,19 +259,23 @@ class H5pyDriver(Driver):
         with self._translate():
             names = sorted(group_id)
         for raw in names:
-            with self._translate():
-                try:
-                    node_id = h5o.open(group_id, raw)
-                except (KeyError, OSError):
-                    # A soft or external link that leads nowhere is not a node.
-                    continue
-                if isinstance(node_id, h5d.DatasetID):
-                    handle: _Handle = h5py.Dataset(node_id)
-                elif isinstance(node_id, h5g.GroupID):
-                    handle = h5py.Group(node_id)
-                else:
-                    continue
+            try:
+                node_id = h5o.open(group_id, raw)
+            except (KeyError, OSError):
+                # A soft or external link that leads nowhere is not a node.
+                continue
+            except FOREIGN as exc:
+                raise self.translated(exc) from exc
+            if isinstance(node_id, h5d.DatasetID):
+                handle: _Handle = LateDataset(node_id)
+            elif isinstance(node_id, h5g.GroupID):
+                handle = h5py.Group(node_id)
+            else:
+                continue
+            try:
                 kind = self.kind(handle)
+            except FOREIGN as exc:
+                raise self.translated(exc) from exc
             yield raw.decode("utf-8", "surrogateescape"), handle, kind
 
     def create_group(
@@ -311,8 +318,10 @@ class H5pyDriver(Driver):
             return attributes.read(handle.id, name)
 
     def read_attrs(self, handle: _Handle) -> dict[str, Stored]:
-        with self._translate():
+        try:  # not `with`, which costs as much as reading a number: walks come here at every node
             return attributes.read_all(handle.id)
+        except FOREIGN as exc:
+            raise self.translated(exc) from exc
 
     def write_attr(self, handle: _Handle, name: str, value: Stored) -> None:
         with self._translate():
@@ -525,6 +534,17 @@ def _open(file: Any, location: str, mode: Mode, arguments: Mapping[str, Any]) ->
         if "locking flag values" in str(exc):
             raise FileBusyError("this program has the file open already", file=location) from exc
         raise localfile.os_error(location, exc, mode) from exc
+
+
+def _is_plainly_fixed(dataset: h5d.DatasetID) -> bool:
+    """Tell by its storage alone that an array neither grows nor has rows of any length.
+
+    What lies in one piece has a place in the file and cannot grow; rows of any length take
+    16 bytes each. Asking for type and shape instead takes ten times as long.
+    """
+    if dataset.get_offset() is None:
+        return False
+    return bool(dataset.get_storage_size() % 16)
 
 
 def _element_type(handle: h5py.Dataset) -> h5t.TypeID:

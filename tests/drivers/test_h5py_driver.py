@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from h5backends import FlushPolicy, H5Backend
+from h5backends import CARRAY, EARRAY, GROUP, VLARRAY, FlushPolicy, H5Backend
 from h5backends.drivers import registry
 from h5backends.errors import FileCrashedError
 
@@ -94,3 +94,46 @@ def test_a_crashed_file_is_shown_and_not_written(mode: str, tmp_path: Path) -> N
         with pytest.raises(FileCrashedError, match="repair"):
             h5.open_file(path, "a")
     assert path.read_bytes() == before
+
+
+def test_kinds_of_arrays_that_lie_in_one_piece(tmp_path: Path) -> None:
+    """Rows of any length are found among them, also where their storage looks like numbers."""
+    path = tmp_path / "kinds.h5"
+    with h5py.File(path, "w") as file:
+        for count in (1, 2, 3):
+            rows = file.create_dataset(f"ragged{count}", (count,), h5py.vlen_dtype("f8"))
+            rows[0] = [1.0, 2.0]
+            file[f"eights{count}"] = np.arange(float(count))
+            file[f"pairs{count}"] = np.arange(count) * 1j
+            file[f"bytes{count}"] = np.arange(count, dtype="u1")
+        file["scalar"] = 1.0
+        file.create_dataset("never written", (3,), "f8")
+        file.create_dataset("grows", (0,), "f8", maxshape=(None,))
+    with H5Backend("h5py") as h5:
+        h5.open_file(path, "r")
+        kinds = {node.name: type(node) for node in h5.walk_nodes("/", only_groups=False)}
+        for name, kind in kinds.items():
+            expected: type = CARRAY
+            if name.startswith("ragged"):
+                expected = VLARRAY
+            elif name in {"grows", "/"}:
+                expected = {"grows": EARRAY, "/": GROUP}[name]
+            assert kind is expected, name
+        assert len(kinds) == 16
+        assert [list(row) for row in h5.read("/ragged2")] == [[1.0, 2.0], []]
+
+
+def test_a_dataset_found_by_a_walk_is_a_whole_one(tmp_path: Path) -> None:
+    """It is set up only when it is used; then nothing of h5py's is missing."""
+    path = tmp_path / "late.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", data=np.arange(100), chunks=(10,), compression="gzip")
+    with H5Backend("h5py") as h5:
+        h5.open_file(path, "r")
+        (found,) = [node.node for node in h5.walk_nodes("/") if node.name == "a"]
+        assert isinstance(found, h5py.Dataset)
+        assert (found.chunks, found.compression) == ((10,), "gzip")
+        assert np.array_equal(found[5:15], np.arange(5, 15))
+        assert list(found.iter_chunks())[1] == (slice(10, 20, 1),)
+        assert not hasattr(found, "no_such_thing")
+        assert not hasattr(found, "_no_such_thing")

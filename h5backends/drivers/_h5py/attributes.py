@@ -55,11 +55,11 @@ def read_all(node: _ObjectID) -> dict[str, Stored]:
     """Return all attributes of a node, sorted by name."""
     found: dict[str, Stored] = {}
 
-    def visit(name: bytes) -> None:
+    present: list[bytes] = []
+    h5a.iterate(node, lambda name: present.append(name))
+    for name in sorted(present):
         found[_text(name)] = _value(h5a.open(node, name), name in _ONE_TEXT)
-
-    h5a.iterate(node, visit)
-    return spill.visible(dict(sorted(found.items())))
+    return spill.visible(found)
 
 
 def write(node: _ObjectID, values: Mapping[str, Stored]) -> None:
