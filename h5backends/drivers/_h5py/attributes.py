@@ -56,7 +56,7 @@ def read_all(node: _ObjectID) -> dict[str, Stored]:
     found: dict[str, Stored] = {}
 
     present: list[bytes] = []
-    h5a.iterate(node, lambda name: present.append(name))
+    h5a.iterate(node, present.append)
     for name in sorted(present):
         found[_text(name)] = _value(h5a.open(node, name), name in _ONE_TEXT)
     return spill.visible(found)
