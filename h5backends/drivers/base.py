@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from h5backends import folders
 from h5backends.errors import DTypeError, UnsupportedError
 from h5backends.types import (
     ArraySpec,
@@ -111,6 +112,34 @@ class Driver(ABC):
         Local drivers take a path, made absolute here; remote ones override this.
         """
         return str(Path(location).expanduser().absolute())
+
+    @classmethod
+    def folder_names(cls, folder: str, options: OpenOptions) -> list[str]:
+        """Return the names of the files and folders directly in a folder; none without it.
+
+        Local drivers list a folder of the file system; remote ones override this.
+
+        Parameters
+        ----------
+        folder : str
+            Absolute path.
+        options : OpenOptions
+            As for :meth:`open`.
+        """
+        return folders.names(folder)
+
+    @classmethod
+    def make_folder(cls, folder: str, options: OpenOptions) -> None:
+        """Make a folder, and those above it that are missing; one that is there is left as it is.
+
+        Parameters
+        ----------
+        folder : str
+            Absolute path.
+        options : OpenOptions
+            As for :meth:`open`.
+        """
+        folders.make(folder)
 
     @property
     @abstractmethod

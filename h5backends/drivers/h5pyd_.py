@@ -19,6 +19,7 @@ from h5backends.drivers import _hsds_append as appending
 from h5backends.drivers import _hsds_array as arrays
 from h5backends.drivers import _hsds_attributes as attributes
 from h5backends.drivers import _hsds_domain as domains
+from h5backends.drivers import _hsds_folders as folders
 from h5backends.drivers import _hsds_types as types
 from h5backends.drivers import _hsds_values as boxes
 from h5backends.drivers._hsds_array import Array
@@ -72,14 +73,30 @@ class H5pydDriver(Driver):
 
     @classmethod
     def exists(cls, location: str, options: OpenOptions) -> bool:
+        with cls._asking(location, options) as (http, retries):
+            found = domains.look_up(http, retries)
+        return found is not None and "root" in found
+
+    @classmethod
+    def folder_names(cls, folder: str, options: OpenOptions) -> list[str]:
+        with cls._asking(folder, options) as (http, retries):
+            return folders.names(http, retries)
+
+    @classmethod
+    def make_folder(cls, folder: str, options: OpenOptions) -> None:
+        with cls._asking(folder, options) as (http, retries):
+            folders.make(http, retries)
+
+    @classmethod
+    @contextlib.contextmanager
+    def _asking(cls, location: str, options: OpenOptions) -> Iterator[tuple[Connection, int]]:
+        """Return a way to a domain or folder that is not opened, and how often to try it."""
         domain = cls.normalise(location)
-        retries = int(options.extra.get("retries", RETRIES))
         with (
             translated(domain, str(options.extra.get("endpoint") or "")),
             contextlib.closing(Connection(domain, options.extra)) as http,
         ):
-            found = domains.look_up(http, retries)
-        return found is not None and "root" in found
+            yield http, int(options.extra.get("retries", RETRIES))
 
     @classmethod
     def normalise(cls, location: str | Path) -> str:

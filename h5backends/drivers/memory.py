@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -74,6 +75,20 @@ class MemoryDriver(Driver):
     @classmethod
     def exists(cls, location: str, options: OpenOptions) -> bool:
         return location in cls._files
+
+    @classmethod
+    def folder_names(cls, folder: str, options: OpenOptions) -> list[str]:
+        inside = Path(folder)
+        parts = (
+            Path(location).relative_to(inside).parts
+            for location in cls._files
+            if Path(location).is_relative_to(inside)
+        )
+        return sorted({names[0] for names in parts if names})
+
+    @classmethod
+    def make_folder(cls, folder: str, options: OpenOptions) -> None:
+        """Do nothing: a name in memory needs no folder."""
 
     @property
     def location(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,28 @@ class FileConformance(Suite):
         assert driver.child_names(driver.root()) == []
         driver.close()
         assert kind.exists(place, OpenOptions(extra=options))
+
+    def test_file_folders(
+        self, open_driver: OpenDriver, location: str, options: dict[str, Any]
+    ) -> None:
+        kind = registry.load(self.driver)
+        how = OpenOptions(extra=options)
+        place = PurePosixPath(kind.normalise(location).replace("\\", "/"))
+        beside = place.parent
+        deep = beside / f"{place.stem}-deeper" / "2026" / "20261125"
+        assert kind.folder_names(str(deep), how) == []
+        assert place.name not in kind.folder_names(str(beside), how)
+        open_driver("a").close()
+        assert place.name in kind.folder_names(str(beside), how)
+        for _ in range(2):  # what is there stays as it is
+            kind.make_folder(str(deep), how)
+            kind.make_folder(str(beside), how)
+        inside = str(deep / "file.h5")
+        kind.open(inside, "x", how).close()
+        assert kind.folder_names(str(deep), how) == ["file.h5"]
+        assert kind.folder_names(str(deep.parent), how) == ["20261125"]
+        assert kind.folder_names(str(beside / "not-there"), how) == []
+        refusal(FileOccupiedError, lambda: kind.open(inside, "x", how))
 
     @pytest.mark.parametrize("mode", MODES)
     def test_file_open_what_is_there(self, open_driver: OpenDriver, mode: Mode) -> None:
