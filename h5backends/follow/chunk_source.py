@@ -8,9 +8,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from h5backends.arrays import Array
+from h5backends.decoding import ChunkDecoder, chunk_decoder
 from h5backends.errors import FollowError
-from h5backends.follow.arrays import Array
-from h5backends.follow.decoding import ChunkDecoder, chunk_decoder
 from h5backends.follow.following import Following
 from h5backends.follow.frames import SliceDict
 from h5backends.follow.places import Places
@@ -202,7 +202,10 @@ class _Stack:
         rows = self.chunks[0]
         if self._decoder is None or start % rows or stop - start > rows:
             return self.array.read((slice(start, stop, 1), *self._frame()))
-        return self._decoder.decode(*self._decoder.fetch(self._offset(start)))[: stop - start]
+        raw = self._decoder.fetch(self._offset(start))
+        if raw is None:
+            return self.array.read((slice(start, stop, 1), *self._frame()))
+        return self._decoder.decode(*raw)[: stop - start]
 
     def _offset(self, start: int) -> tuple[int, ...]:
         return (start, *(0,) * (len(self.chunks) - 1))

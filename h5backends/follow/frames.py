@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from h5backends.arrays import Array, Followable, Limits
+from h5backends.chunk_reader import ChunkReader
 from h5backends.errors import ShapeError
-from h5backends.follow.arrays import Array, Followable, Limits
-from h5backends.follow.decoding import ChunkDecoder, chunk_decoder
 from h5backends.follow.following import wait_sync
 from h5backends.follow.scanning import box_at, box_size, points
 from h5backends.follow.waiting import Pace, Patience
@@ -22,8 +21,6 @@ __all__ = ["FrameReader", "Interleaved", "SliceDict"]
 
 _APPEARANCE_SECONDS = 1.0
 """How long to wait for a frame whose key is already set."""
-_THREADS = 4
-_WORTH_THREADS = 1 << 16
 
 
 class SliceDict(dict[str, NDArray[Any]]):
@@ -58,9 +55,9 @@ class FrameReader:
     scan_rank : int
         How many axes are those of the scan.
     use_direct_chunk : bool
-        Read chunks around HDF5 and decode them here, several at once, where a chunk is one frame
-        and its filters can be undone here (none, gzip, shuffle; blosc and zstd with their
-        packages). Elsewhere it makes no difference.
+        Read chunks around HDF5 and decode them here, several at once, where their filters can be
+        undone here (none, gzip, shuffle; blosc and zstd with their packages). Elsewhere it makes
+        no difference.
 
     Raises
     ------
@@ -83,13 +80,8 @@ class FrameReader:
                 expected=f"at least {scan_rank} axes, as the keys have",
                 found=f"shape {self._shape}",
             )
-        self._decoder = self._frame_decoder() if use_direct_chunk else None
-        self.use_direct_chunk = self._decoder is not None
-
-    def _frame_decoder(self) -> ChunkDecoder | None:
-        decoder = chunk_decoder(self.array)
-        frame = (*[1] * self.scan_rank, *self.frame_shape)
-        return decoder if decoder is not None and decoder.chunks == frame else None
+        self._chunks = ChunkReader(self.array) if use_direct_chunk else None
+        self.use_direct_chunk = self._chunks is not None and self._chunks.decoder is not None
 
     # -- extent ---------------------------------------------------------------------------------
     @property
@@ -174,9 +166,8 @@ class FrameReader:
         -------
         ndarray, the shape of the box followed by that of a frame
         """
-        if self._decoder is not None:
-            return self._read_chunks(self._decoder, box)
-        return self.array.read((*box, *[slice(0, n, 1) for n in self.frame_shape]))
+        whole = (*box, *[slice(0, n, 1) for n in self.frame_shape])
+        return self.array.read(whole) if self._chunks is None else self._chunks.read(whole)
 
     def read_flat(self, start: int, stop: int) -> NDArray[Any]:
         """Read the frames of consecutive points.
@@ -201,23 +192,6 @@ class FrameReader:
     @property
     def _points(self) -> int:
         return math.prod(self._shape[: self.scan_rank])
-
-    def _read_chunks(self, decoder: ChunkDecoder, box: Box) -> NDArray[Any]:
-        tail = (0,) * len(self.frame_shape)
-        raw = []
-        for point in points(box):
-            offset = (*(part.start for part in point), *tail)
-            if not decoder.is_written(offset):  # nobody wrote it: HDF5 knows the fill value
-                return self.array.read((*box, *[slice(0, n, 1) for n in self.frame_shape]))
-            raw.append(decoder.fetch(offset))
-        if len(raw) > 1 and self.frame_nbytes >= _WORTH_THREADS:
-            with ThreadPoolExecutor(_THREADS) as pool:
-                frames = list(pool.map(lambda item: decoder.decode(*item), raw))
-        else:
-            frames = [decoder.decode(*item) for item in raw]
-        shape = (*(part.stop - part.start for part in box), *self.frame_shape)
-        block = frames[0] if len(frames) == 1 else np.concatenate(frames)
-        return block.reshape(shape)
 
     def _await(self, index: int) -> None:
         patience, pace = Patience(_APPEARANCE_SECONDS), Pace([self.array])

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from h5backends.arrays import Array, Limits
 from h5backends.drivers import registry
 from h5backends.errors import DTypeError, FollowError, ShapeError
-from h5backends.follow.arrays import Array, Limits
 from h5backends.follow.following import Following
 from h5backends.follow.places import Places
 from h5backends.follow.scanning import box_at, box_size

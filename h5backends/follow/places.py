@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from h5backends.arrays import Array, Followable
 from h5backends.backend import H5Backend
 from h5backends.drivers import registry
 from h5backends.errors import (
@@ -19,7 +20,6 @@ from h5backends.errors import (
     NodeKindError,
     NodeNotFoundError,
 )
-from h5backends.follow.arrays import Array, Followable
 from h5backends.nodes import CARRAY, GROUP, Node
 from h5backends.types import Capability
 

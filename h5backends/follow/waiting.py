@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterable
 from enum import Enum
 
+from h5backends.arrays import Array
 from h5backends.errors import FollowError
-from h5backends.follow.arrays import Array
 from h5backends.heartbeat import WriterState, WriterWatch
 from h5backends.holders import network_file_system
 

@@ -216,12 +216,26 @@ def test_direct_chunks(
         np.testing.assert_array_equal(frame, data[1:2, 1:2])
 
 
-def test_direct_chunks_of_several_frames_are_read_by_hdf5(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        kept = file.create_dataset("d", data=numbered((9,), (4,)), chunks=(2, 4))
+@pytest.mark.parametrize("driver", LOCAL)
+@pytest.mark.parametrize(("chunks", "codec"), [((2, 4), None), ((2, 3), "gzip"), ((4, 4), "gzip")])
+def test_direct_chunks_of_several_frames(
+    driver: str, chunks: tuple[int, ...], codec: str | None, tmp_path: Path
+) -> None:
+    data = numbered((9,), (4,))
+    with H5Backend(driver) as h5:
+        h5.open_file(tmp_path / "a.h5", "w")
+        if codec is not None:
+            h5.define_compression(codec, 4)
+        kept = h5.create_earray("/", "d", "f8", data_shape=(4,), chunks=chunks)
+        kept.append(data)
         source = DataSource([np.ones(9)], {"d": kept}, 0, use_direct_chunk=True)
-        assert not source.frame_readers["d"].use_direct_chunk
-        assert len(list(source)) == 9
+        assert source.frame_readers["d"].use_direct_chunk
+        frames = [item["d"][0] for item in source]
+        np.testing.assert_array_equal(frames, data)
+        # What is still in memory is written before its chunk is looked at.
+        kept.append(data[0])
+        reader = FrameReader(kept, 1, use_direct_chunk=True)
+        np.testing.assert_array_equal(reader.read_frame(9)[0], data[:1])
 
 
 @pytest.mark.parametrize("limit", [11, None])
