@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from h5backends.errors import SelectionError
 from h5backends.types import Box
 
-__all__ = ["Selection", "select"]
+__all__ = ["Selection", "bounds", "picks", "select"]
 
 _GAP = 16
 """Rows that are cheaper to read along than to skip with a read of their own."""
@@ -79,13 +79,13 @@ def select(key: Any, shape: tuple[int, ...]) -> Selection:
             after.append(slice(None, None, -1) if reverse else slice(None))
             trivial = trivial and not reverse
         else:
-            picks = _picks(item, length, axis)
-            axis_runs, positions = _runs(picks)
+            chosen = picks(item, length, axis)
+            axis_runs, positions = _runs(chosen)
             if runs is None:
                 runs, runs_axis = axis_runs, axis
             else:  # numpy pairs several lists: one read around the second is enough
                 low, high = axis_runs[0][0], axis_runs[-1][1]
-                axis_runs, positions = [(low, high)], picks - low
+                axis_runs, positions = [(low, high)], chosen - low
             box.append(slice(axis_runs[0][0], axis_runs[-1][1], 1))
             after.append(positions)
             trivial = covers = False
@@ -143,10 +143,7 @@ def _check(index: int, length: int, axis: int) -> int:
 
 def _forward(item: slice, length: int) -> tuple[slice, bool]:
     """Return the slice with a positive step, and whether the result must be reversed."""
-    try:
-        start, stop, step = item.indices(length)
-    except (TypeError, ValueError) as exc:
-        raise SelectionError("not a slice of integers", found=str(item)) from exc
+    start, stop, step = bounds(item, length)
     count = len(range(start, stop, step))
     if not count:
         return slice(0, 0, 1), False
@@ -156,32 +153,62 @@ def _forward(item: slice, length: int) -> tuple[slice, bool]:
     return slice(last, start + 1, -step), True
 
 
-def _picks(item: Any, length: int, axis: int) -> NDArray[np.intp]:
+def bounds(item: slice, length: int) -> tuple[int, int, int]:
+    """Return start, stop and step of a slice, as ``range`` takes them.
+
+    Raises
+    ------
+    SelectionError
+        It is not made of integers, or its step is 0.
+    """
     try:
-        picks = np.asarray(item)
+        return item.indices(length)
+    except (TypeError, ValueError) as exc:
+        raise SelectionError("not a slice of integers", found=str(item)) from exc
+
+
+def picks(item: Any, length: int, axis: int = 0) -> NDArray[np.intp]:
+    """Return the rows that a list of integers or a mask picks, counted from the start.
+
+    Parameters
+    ----------
+    item : array_like of int or bool
+        Integers of any shape, negative ones counted from the end, or a mask of that length.
+    length : int
+        How many rows there are.
+    axis : int
+        Which axis it is, for errors.
+
+    Raises
+    ------
+    SelectionError
+        A row that is not there, a mask of another length, neither integers nor a mask.
+    """
+    try:
+        rows = np.asarray(item)
     except ValueError as exc:
         raise SelectionError(
             "the lists of an index differ in length", found=repr(item)[:60]
         ) from exc
-    if picks.dtype == bool:
-        if picks.shape != (length,):
+    if rows.dtype == bool:
+        if rows.shape != (length,):
             raise SelectionError(
                 f"the mask of axis {axis} has the wrong length",
                 expected=str(length),
-                found=str(picks.shape),
+                found=str(rows.shape),
             )
-        return np.flatnonzero(picks)
-    if picks.size == 0:
-        return np.zeros(picks.shape, np.intp)
-    if picks.dtype.kind not in "ui":
+        return np.flatnonzero(rows)
+    if rows.size == 0:
+        return np.zeros(rows.shape, np.intp)
+    if rows.dtype.kind not in "ui":
         raise SelectionError("an index must be integers, slices or masks", found=repr(item)[:60])
-    if picks.min() < -length or picks.max() >= length:
+    if rows.min() < -length or rows.max() >= length:
         raise SelectionError(
             f"a list index is out of range on axis {axis}",
             expected=f"{-length} to {length - 1}",
-            found=f"{picks.min()} to {picks.max()}",
+            found=f"{rows.min()} to {rows.max()}",
         )
-    return np.where(picks < 0, picks + length, picks).astype(np.intp)
+    return np.where(rows < 0, rows + length, rows).astype(np.intp)
 
 
 def _check_lists(after: list[Any]) -> None:
