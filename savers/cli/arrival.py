@@ -12,7 +12,7 @@ from h5backends.superblock import FileState, file_state
 from savers.cli.console import Stop, note
 from savers.cli.options import Place
 from savers.cli.streams import has_streams
-from savers.cli.watch import DONE_MARK, WRITER_MARK
+from savers.marks import DONE_MARK, WRITER_MARK
 
 __all__ = ["Arrival"]
 

@@ -15,10 +15,10 @@ from h5backends.policy import FlushPolicy
 from h5backends.types import Capability, SaveType
 from savers.cli.console import counted, note
 from savers.cli.options import Place
-from savers.cli.watch import DONE_MARK, writer_marks
 from savers.counters import Counter
 from savers.layout import nxdata_attributes
 from savers.low_level import H5SaverLowLevel
+from savers.marks import DONE_MARK, writer_marks
 
 __all__ = ["Point", "Recording"]
 

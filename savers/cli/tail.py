@@ -14,7 +14,7 @@ from savers.cli.arrival import Arrival
 from savers.cli.console import Stop
 from savers.cli.options import Place
 from savers.cli.streams import Batch, StreamGroup, find_streams
-from savers.cli.watch import MarkWatch
+from savers.marks import MarkWatch
 
 __all__ = ["End", "Tail"]
 
