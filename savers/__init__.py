@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from savers.loader import DataLoader
     from savers.low_level import H5SaverLowLevel
     from savers.management import DataManagement
+    from savers.scan import Rotation, Scan
     from savers.signal import DataSaverLoader
     from savers.timed import DataToExportTimedSaver
 
@@ -56,7 +57,9 @@ _HOMES = {
     "ErrorSaverLoader": "errors",
     "GroupType": "enums",
     "H5SaverLowLevel": "low_level",
+    "Rotation": "scan",
     "SaveType": "enums",
+    "Scan": "scan",
 }
 
 __all__ = [
@@ -83,7 +86,9 @@ __all__ = [
     "ErrorSaverLoader",
     "GroupType",
     "H5SaverLowLevel",
+    "Rotation",
     "SaveType",
+    "Scan",
 ]
 
 

@@ -1,0 +1,214 @@
+"""The master file: scans whose data are in other files, shown as if they were in this one."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from h5backends import H5Backend, creation
+from h5backends.drivers.base import SupportsVirtual
+from h5backends.errors import FileBusyError, H5Error
+from h5backends.nodes import CARRAY, EARRAY, GROUP, Node
+from h5backends.types import VirtualPart
+from savers import layout
+from savers.axis import AxisSaverLoader
+from savers.enums import DataType
+from savers.low_level import H5SaverLowLevel
+from savers.management import attribute, child
+from savers.scan.axes import ScanAxes
+
+__all__ = ["Master", "Share"]
+
+_log = logging.getLogger(__name__)
+
+_PATIENCE = 5.0
+"""Seconds to wait for a system that does not replace files which somebody reads."""
+
+MARK = "is_master"
+"""Attribute of the root of a master file."""
+FIRST_PART, ROWS = "first_part", "rows_per_part"
+"""Attributes of a scan that is cut: number of its first file, and rows in each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The rows of a scan that one file holds.
+
+    Parameters
+    ----------
+    file : str
+        Its name.
+    start : int
+        The first row.
+    length : int or None
+        How many; None for all that come.
+    """
+
+    file: str
+    start: int
+    length: int | None
+
+
+class Master:
+    """The master file.
+
+    It is replaced as a whole when something new comes in, so that there is always a complete one.
+    In between it is kept open in SWMR mode: that tells followers that its writer lives.
+
+    Parameters
+    ----------
+    path : Path
+        Where it is, or will be.
+    driver : str
+        Of the files.
+    live : bool
+        Whether readers are to follow.
+    """
+
+    def __init__(self, path: Path, driver: str, live: bool) -> None:
+        self.path = path
+        self._driver = driver
+        self._live = live
+        self._held: H5Backend | None = None
+
+    def publish(
+        self, source: GROUP, shares: Sequence[Share], axes: ScanAxes, rows: int | None = None
+    ) -> None:
+        """Show a scan, or more of it.
+
+        Parameters
+        ----------
+        source : GROUP
+            The scan in one of its files, for its structure.
+        shares : sequence of Share
+            Where its rows are, or will be.
+        axes : ScanAxes
+            Those of the whole scan.
+        rows : int or None
+            Rows in each file; None for a scan that is not cut.
+
+        Raises
+        ------
+        FileBusyError
+            A reader keeps the system from replacing the file; it is as it was.
+        StorageError
+        """
+        self.release()
+        fresh = self.path.with_name(f".{self.path.stem}.new{self.path.suffix}")
+        if self.path.exists():
+            shutil.copyfile(self.path, fresh)
+        else:
+            fresh.unlink(missing_ok=True)
+        with H5SaverLowLevel.from_file(fresh, backend=self._driver) as saver:
+            saver.root().attrs.update({"file": self.path.name, MARK: True})
+            if child(saver.raw_group, source.name) is not None:
+                saver.remove_node(saver.raw_group, source.name)
+            _Copy(saver, shares, axes).scan(source, rows)
+        self._replace_by(fresh)
+        self._hold()
+
+    def release(self) -> None:
+        """Close the file, if it is kept open."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.close_file()
+
+    def _replace_by(self, fresh: Path) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                os.replace(fresh, self.path)
+                return
+            except PermissionError as exc:  # Windows, while a reader has it open
+                if time.monotonic() > deadline:
+                    raise FileBusyError(
+                        "the master file cannot be brought up to date while somebody reads it",
+                        file=self.path,
+                        remedy=f"The data are complete; {fresh.name} is the new one.",
+                    ) from exc
+            time.sleep(0.05)
+
+    def _hold(self) -> None:
+        if not self._live:
+            return
+        held = H5Backend(self._driver)
+        try:
+            held.open_file(self.path, "r+", swmr_mode=True)
+            held.enable_swmr()
+        except H5Error as exc:
+            _log.info("%s: followers will take it for finished: %s", self.path, exc)
+            with contextlib.suppress(H5Error):
+                held.close_file()
+            return
+        self._held = held
+
+
+class _Copy:
+    """Makes the structure of a scan once more, with virtual arrays in place of its data."""
+
+    def __init__(self, saver: H5SaverLowLevel, shares: Sequence[Share], axes: ScanAxes) -> None:
+        self._saver = saver
+        self._session = saver.session
+        self._shares = shares
+        self._axes = axes
+        # Of a scan that grows, the rows that are there for certain.
+        self._rows = axes.shape[0] if axes.shape else sum(s.length or 0 for s in shares)
+
+    def scan(self, source: GROUP, rows: int | None) -> None:
+        """Copy the group of a scan."""
+        group = self._group(source, self._saver.raw_group)
+        if rows is not None:
+            first = int(Path(self._shares[0].file).stem.rpartition("_")[2])
+            group.attrs.update({FIRST_PART: first, ROWS: rows})
+        if not self._axes.kind.grows:
+            nav = child(group, layout.NAV_AXES)
+            axis_saver = AxisSaverLoader(self._saver)
+            for axis in self._axes.axes:
+                axis_saver.add_axis(nav or group, axis)
+
+    def _group(self, source: GROUP, parent: GROUP) -> GROUP:
+        with self._session.lock:
+            attrs = source.session.driver.read_attrs(source.handle)
+            handle = self._session.driver.create_group(parent.handle, source.name, attrs)
+            self._session.touch()
+        group = GROUP(self._session, handle)
+        whole = source.name == layout.NAV_AXES and not self._axes.kind.grows
+        for node in [] if whole else source.children().values():
+            self._child(node, group)
+        return group
+
+    def _child(self, node: Node, group: GROUP) -> None:
+        if isinstance(node, GROUP):
+            self._group(node, group)
+        elif isinstance(node, CARRAY):
+            grows = isinstance(node, EARRAY)
+            if attribute(node, "data_type") == DataType.axis.name and not grows:
+                self._saver.copy_node(node, group, node.name)
+            else:
+                self._virtual(node, group)
+
+    def _virtual(self, node: CARRAY, group: GROUP) -> None:
+        source, session = node.session.driver, self._session
+        spec = source.spec(node.handle)
+        spec = replace(
+            spec,
+            shape=(self._rows, *spec.shape[1:]),
+            fill=layout.default_fill(spec.dtype, np.nan),
+        )
+        attrs = dict(source.read_attrs(node.handle))
+        attrs["shape"] = session.encoded_shape(spec.shape, grows=isinstance(node, EARRAY))
+        parts = [VirtualPart(s.file, node.path, s.start, s.length) for s in self._shares]
+        creation.check_name(node.name, group.path, session.driver.location)
+        with session.lock:
+            driver = session.driver
+            assert isinstance(driver, SupportsVirtual)
+            driver.create_virtual(group.handle, node.name, spec, parts, attrs)
+            session.touch()
