@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from savers.axis import AxisSaverLoader
     from savers.background import BkgSaver
+    from savers.browser import H5BrowserUtil
     from savers.data import Axis, DataCalculated, DataRaw, DataToExport, DataWithAxes
     from savers.enlargeable import DataEnlargeableSaver
     from savers.enums import (
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
     from savers.loader import DataLoader
     from savers.low_level import H5SaverLowLevel
     from savers.management import DataManagement
+    from savers.options import SaverSettings, SettingsError
     from savers.scan import Rotation, Scan
+    from savers.settings import H5SaverBase
     from savers.signal import DataSaverLoader
+    from savers.signals import H5Saver
     from savers.timed import DataToExportTimedSaver
 
 _HOMES = {
@@ -56,10 +60,15 @@ _HOMES = {
     "DataWithAxes": "data",
     "ErrorSaverLoader": "errors",
     "GroupType": "enums",
+    "H5BrowserUtil": "browser",
+    "H5Saver": "signals",
+    "H5SaverBase": "settings",
     "H5SaverLowLevel": "low_level",
     "Rotation": "scan",
     "SaveType": "enums",
     "Scan": "scan",
+    "SaverSettings": "options",
+    "SettingsError": "options",
 }
 
 __all__ = [
@@ -85,10 +94,15 @@ __all__ = [
     "DataWithAxes",
     "ErrorSaverLoader",
     "GroupType",
+    "H5BrowserUtil",
+    "H5Saver",
+    "H5SaverBase",
     "H5SaverLowLevel",
     "Rotation",
     "SaveType",
+    "SaverSettings",
     "Scan",
+    "SettingsError",
 ]
 
 

@@ -16,6 +16,8 @@ from savers.interchange import AxisLike, as_axis
 
 __all__ = ["AxisGiven", "ScanAxes", "ScanKind", "require_same"]
 
+_FEW = 1_000_000
+
 AxisGiven = AxisLike | Sequence[Any] | str
 """An axis; name, unit and positions; or name and unit alone, for positions chosen later."""
 
@@ -32,11 +34,6 @@ class ScanKind(Enum):
     LOG = "log"
     """Points in time."""
 
-    @property
-    def grows(self) -> bool:
-        """Whether nobody knows how many points there will be."""
-        return self in {ScanKind.CHOSEN, ScanKind.LOG}
-
 
 class ScanAxes:
     """The axes of a scan.
@@ -50,7 +47,11 @@ class ScanAxes:
     ----------
     axes : list of Axis
         Copies, by their dimension.
+    labels : list of str
+        Their names.
     kind : ScanKind
+    grows : bool
+        Whether nobody knows how many points there will be.
     shape : tuple of int
         Of the scan; empty where it grows.
 
@@ -62,8 +63,7 @@ class ScanAxes:
 
     def __init__(self, given: Iterable[AxisGiven] | AxisGiven | None) -> None:
         self.axes = [_as_axis(item) for item in _listed(given)]
-        self.labels = [axis.label for axis in self.axes]
-        _require_names(self.labels)
+        _require_names([axis.label for axis in self.axes])
         chosen = [not axis.size for axis in self.axes]
         if any(chosen) and not all(chosen):
             raise ShapeError(
@@ -81,24 +81,29 @@ class ScanAxes:
         else:
             self.kind = ScanKind.GRID
             self._number_dimensions()
-        lengths = {} if self.kind.grows else {axis.index: axis.size for axis in self.axes}
+        self.labels = [axis.label for axis in self.axes]
+        self.grows = self.kind in {ScanKind.CHOSEN, ScanKind.LOG}
+        self._positions: list[tuple[int, Any]] | None = None
+        lengths = {} if self.grows else {axis.index: axis.size for axis in self.axes}
         self.shape = tuple(lengths[n] for n in sorted(lengths))
 
     def _number_dimensions(self) -> None:
         """Number the dimensions as the axes say themselves, or else in their order."""
         if sorted(axis.index for axis in self.axes) == list(range(len(self.axes))):
             self.axes.sort(key=lambda axis: axis.index)
-            self.labels = [axis.label for axis in self.axes]
         for index, axis in enumerate(self.axes):
             axis.index = index
 
     def positions(self, indexes: tuple[int, ...]) -> tuple[Any, ...]:
         """Return where a point is, one position for each axis."""
-        return tuple(axis.get_data_at(indexes[axis.index]) for axis in self.axes)
+        if self._positions is None:
+            self._positions = [(axis.index, _looked_up(axis)) for axis in self.axes]
+        return tuple([values[indexes[index]] for index, values in self._positions])
 
     def part(self, start: int, stop: int) -> ScanAxes:
         """Return the axes of some steps of the slowest axis."""
         result = copy.copy(self)
+        result._positions = None
         result.axes = [axis.copy() for axis in self.axes]
         for axis in result.axes:
             if axis.index == 0:
@@ -129,6 +134,12 @@ class ScanAxes:
         if not np.isfinite(position).all():
             raise DTypeError("positions are finite numbers", found=repr(position))
         return position
+
+
+def _looked_up(axis: Axis) -> Any:
+    """Return the positions on an axis in the form that is quickest to look them up in."""
+    data = axis.get_data()
+    return data.tolist() if data.size <= _FEW else data
 
 
 def require_same(wanted: Sequence[Axis], found: Sequence[Axis], file: str, node: str) -> None:

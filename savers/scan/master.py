@@ -80,7 +80,11 @@ class Master:
         self._held: H5Backend | None = None
 
     def publish(
-        self, source: GROUP, shares: Sequence[Share], axes: ScanAxes, rows: int | None = None
+        self,
+        source: GROUP,
+        shares: Sequence[Share],
+        axes: ScanAxes,
+        cut: tuple[int, int | None],
     ) -> None:
         """Show a scan, or more of it.
 
@@ -92,8 +96,8 @@ class Master:
             Where its rows are, or will be.
         axes : ScanAxes
             Those of the whole scan.
-        rows : int or None
-            Rows in each file; None for a scan that is not cut.
+        cut : (int, int or None)
+            Number of the first file, and rows in each; None for a scan that is not cut.
 
         Raises
         ------
@@ -111,7 +115,7 @@ class Master:
             saver.root().attrs.update({"file": self.path.name, MARK: True})
             if child(saver.raw_group, source.name) is not None:
                 saver.remove_node(saver.raw_group, source.name)
-            _Copy(saver, shares, axes).scan(source, rows)
+            _Copy(saver, shares, axes).scan(source, *cut)
         self._replace_by(fresh)
         self._hold()
 
@@ -162,13 +166,12 @@ class _Copy:
         # Of a scan that grows, the rows that are there for certain.
         self._rows = axes.shape[0] if axes.shape else sum(s.length or 0 for s in shares)
 
-    def scan(self, source: GROUP, rows: int | None) -> None:
+    def scan(self, source: GROUP, first: int, rows: int | None) -> None:
         """Copy the group of a scan."""
         group = self._group(source, self._saver.raw_group)
         if rows is not None:
-            first = int(Path(self._shares[0].file).stem.rpartition("_")[2])
             group.attrs.update({FIRST_PART: first, ROWS: rows})
-        if not self._axes.kind.grows:
+        if not self._axes.grows:
             nav = child(group, layout.NAV_AXES)
             axis_saver = AxisSaverLoader(self._saver)
             for axis in self._axes.axes:
@@ -180,7 +183,7 @@ class _Copy:
             handle = self._session.driver.create_group(parent.handle, source.name, attrs)
             self._session.touch()
         group = GROUP(self._session, handle)
-        whole = source.name == layout.NAV_AXES and not self._axes.kind.grows
+        whole = source.name == layout.NAV_AXES and not self._axes.grows
         for node in [] if whole else source.children().values():
             self._child(node, group)
         return group

@@ -201,7 +201,7 @@ def record(
     fill_value, moving_axes
         See :class:`savers.extended.DataExtendedSaver`.
     """
-    if axes.kind.grows:
+    if axes.grows:
         return GrowingRecording(saver, group, owned, axes, moving_axes=moving_axes)
     return GridRecording(saver, group, owned, axes, fill_value=fill_value, moving_axes=moving_axes)
 

@@ -127,7 +127,7 @@ class Scan:
         **options: Any,
     ) -> None:
         self._axes = ScanAxes(axes)
-        self._pace = _pace(self._axes.kind, every, count)
+        self._pace = _pace(self._axes.grows, every, count)
         self._snake = snake
         self._wants_bar = progress
         self._bar: Bar | None = None
@@ -172,7 +172,8 @@ class Scan:
             )
         if kind is ScanKind.LOG:
             return self._visit(self._limited(itertools.repeat(())))
-        return self.visit((order.snake if self._snake else order.lines)(self._axes.shape))
+        points = (order.snake if self._snake else order.lines)(self._axes.shape)
+        return self._visit(place for place in points if place not in self._visited)
 
     def visit(self, places: Iterable[Any]) -> Iterator[Point]:
         """Iterate over points in an order of the program's.
@@ -190,7 +191,7 @@ class Scan:
             No point of this scan.
         FileClosedError
         """
-        if self._axes.kind.grows:
+        if self._axes.grows:
             return self._visit(map(self._position, self._limited(places)))
         indexes = map(self._indexes, places)
         return self._visit(place for place in indexes if place not in self._visited)
@@ -210,7 +211,7 @@ class Scan:
             No point of this scan.
         """
         self._require_open()
-        if self._axes.kind.grows:
+        if self._axes.grows:
             return self._point(self._axes.chosen(place, named))
         if named:
             raise SelectionError("points of a grid are named by their indexes", found=repr(named))
@@ -223,7 +224,7 @@ class Scan:
         self._require_open()
         every, count = self._pace
         total = math.prod(self._axes.shape) if self._axes.shape else count
-        if self._axes.kind.grows and total is not None:
+        if self._axes.grows and total is not None:
             total += self.done
         bar = self._bar = Bar(self._title, total, self.done, self._wants_bar)
         begun = time.monotonic()
@@ -237,7 +238,7 @@ class Scan:
             bar.stop()
 
     def _point(self, place: tuple[Any, ...]) -> Point:
-        grows = self._axes.kind.grows
+        grows = self._axes.grows
         positions = place if grows else self._axes.positions(place)
         number, self._number = self._number, self._number + 1
         return Point(number, () if grows else place, positions, self._axes.labels, self._put)
@@ -424,7 +425,7 @@ class Scan:
                 self._open = False
 
     def _require_open(self) -> None:
-        if not (self._open and self._recording.saver.isopen()):
+        if not self._open:
             raise FileClosedError(
                 "the scan is closed",
                 file=self.file,
@@ -459,13 +460,11 @@ class Scan:
         return f"Scan({self.file!r}, {self.group!r}, {self.done}{of} points)"
 
 
-def _pace(
-    kind: ScanKind, every: float | None, count: int | None
-) -> tuple[float | None, int | None]:
+def _pace(grows: bool, every: float | None, count: int | None) -> tuple[float | None, int | None]:
     """Check how often and how many times a loop is to run."""
     if every is not None and not every >= 0:
         raise ValueError(f"every is a number of seconds, not {every!r}")
-    if count is not None and (not kind.grows or operator.index(count) < 0):
+    if count is not None and (not grows or operator.index(count) < 0):
         raise ValueError(
             f"count is a number of points for scans that have no positions, not {count!r}"
         )
