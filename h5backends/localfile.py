@@ -132,6 +132,8 @@ def os_error(path: str, exc: Exception, mode: Mode) -> H5Error:
             found=os.strerror(number),
             remedy="Open it with locking=False, and make sure that only one program writes it.",
         )
+    if mode == "x" and "file exists" in text:
+        return _occupied(path)  # HDF5's words for one that this program made a moment ago
     if "unable to lock file" in text or any(words in text for words in _HELD):
         return _held(path, exc)
     if number is not None and (error := _by_number(path, number, exc, mode)):
