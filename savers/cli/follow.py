@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from savers.cli import options
 from savers.cli.console import Exit, Stop, counted, note, out, quantity
-from savers.cli.plain import plain
 from savers.cli.streams import Batch, Stream
 from savers.cli.tail import End, Tail
+from savers.plain import plain
 
 __all__ = ["follow"]
 

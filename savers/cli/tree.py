@@ -13,7 +13,7 @@ from rich.text import Text
 from h5backends.nodes import CARRAY, EARRAY, GROUP, Node, StringARRAY
 from savers.cli import options
 from savers.cli.console import out
-from savers.cli.plain import plain
+from savers.plain import plain
 
 __all__ = ["tree"]
 

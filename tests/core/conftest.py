@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.core.observer import Observer
+from tests.small_disk import small_disk  # noqa: F401 - a fixture
 
 
 @pytest.fixture(scope="session")

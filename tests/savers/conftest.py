@@ -8,6 +8,7 @@ import pytest
 
 from savers import H5SaverLowLevel
 from tests.conftest import Place
+from tests.small_disk import small_disk  # noqa: F401 - a fixture
 
 
 def open_saver(place: Place, **kwargs: Any) -> H5SaverLowLevel:
