@@ -105,6 +105,7 @@ class ChunkReader:
         Returns
         -------
         ndarray, the shape of the box, the array's dtype
+            It may be read-only.
         """
         return self.begin(box).result()
 
@@ -119,6 +120,9 @@ class ChunkReader:
         decoder = self.decoder
         if decoder is None or not decoder.is_packed:
             return Pending(self.array.read(box))
+        offset = tuple(part.start for part in box)
+        if self._is_chunk(decoder, box) and (raw := decoder.fetch(offset)) is not None:
+            return Pending(decoder.decode(*raw))  # one chunk as it is: nothing to copy
         out = np.empty([part.stop - part.start for part in box], self.array.dtype)
         if not out.size:
             return Pending(out)
@@ -132,6 +136,13 @@ class ChunkReader:
         pool = _pool()
         rest = itertools.chain([first, second], groups)
         return Pending(out, [pool.submit(_run, group) for group in rest])
+
+    @staticmethod
+    def _is_chunk(decoder: ChunkDecoder, box: Box) -> bool:
+        return all(
+            part.stop - part.start == size and not part.start % size
+            for part, size in zip(box, decoder.chunks, strict=True)
+        )
 
     def _jobs(
         self, decoder: ChunkDecoder, box: Box, out: NDArray[Any]

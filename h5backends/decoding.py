@@ -111,7 +111,7 @@ class ChunkDecoder:
                 if not mask >> number & 1:
                     raw = step(raw)
             return np.frombuffer(raw, self._dtype, self._count).reshape(self.chunks)
-        except _FAILURES as exc:
+        except _failures() as exc:
             raise self._error(None, exc) from exc
 
     def _error(self, offset: tuple[int, ...] | None, exc: Exception) -> StorageError:
@@ -245,6 +245,13 @@ def _inflate() -> Callable[..., bytes]:
     """Return what undoes gzip: ISA-L takes half the time of zlib, where it is installed."""
     found: Callable[..., bytes] = _optional("isal.isal_zlib", "decompress") or zlib.decompress
     return found
+
+
+@cache
+def _failures() -> tuple[type[Exception], ...]:
+    """Return what the steps raise for bytes that they cannot make sense of."""
+    isal: Any = _optional("isal.isal_zlib", "error")
+    return _FAILURES if isal is None else (*_FAILURES, isal)
 
 
 @cache

@@ -15,6 +15,7 @@ caller would catch without knowing this package::
     │   ├── ShapeError                (ValueError)
     │   ├── DTypeError                (TypeError)
     │   ├── SelectionError            (IndexError)
+    │   ├── PipelineIdentifierError   (ValueError)
     │   └── AttributeValueError       (TypeError)
     ├── FileError                     something about the file as a whole
     │   ├── FileMissingError          (FileNotFoundError)
@@ -25,7 +26,9 @@ caller would catch without knowing this package::
     │   ├── FileAccessError           (PermissionError)
     │   ├── FileClosedError           (ValueError)
     │   ├── ReadOnlyError             (PermissionError)
-    │   └── StorageError              (OSError)
+    │   ├── StorageError              (OSError)
+    │   └── MeasurementError          (ValueError) a measurement, or what it refers to, is amiss
+    │       └── BasinIdentifierMismatchError
     ├── RemoteError                   (ConnectionError)
     │   └── RemoteAccessError         (PermissionError)
     ├── UnsupportedError              (RuntimeError) the driver lacks a capability
@@ -42,6 +45,7 @@ from __future__ import annotations
 __all__ = [
     "AttributeMissingError",
     "AttributeValueError",
+    "BasinIdentifierMismatchError",
     "DTypeError",
     "DataError",
     "DriverError",
@@ -56,11 +60,13 @@ __all__ = [
     "FileOccupiedError",
     "FollowError",
     "H5Error",
+    "MeasurementError",
     "NodeError",
     "NodeExistsError",
     "NodeKindError",
     "NodeNameError",
     "NodeNotFoundError",
+    "PipelineIdentifierError",
     "ReadOnlyError",
     "RemoteAccessError",
     "RemoteError",
@@ -173,6 +179,10 @@ class SelectionError(DataError, IndexError):
     """An index or slice that the array does not have."""
 
 
+class PipelineIdentifierError(DataError, ValueError):
+    """A pipeline identifier that cannot be read back."""
+
+
 class AttributeValueError(DataError, TypeError):
     """A value that cannot be stored as an attribute."""
 
@@ -215,6 +225,14 @@ class ReadOnlyError(FileError, PermissionError):
 
 class StorageError(FileError, OSError):
     """The storage failed: disk full, quota, an input/output error."""
+
+
+class MeasurementError(FileError, ValueError):
+    """A measurement is not as it should be, or what it refers to does not fit it."""
+
+
+class BasinIdentifierMismatchError(MeasurementError):
+    """A measurement refers to a file that holds another measurement."""
 
 
 class RemoteError(H5Error, ConnectionError):

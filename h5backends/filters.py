@@ -6,6 +6,9 @@ installed, whichever driver wrote it.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+from functools import cache
 from typing import TYPE_CHECKING
 
 from h5backends.errors import DriverError, UnsupportedError
@@ -14,7 +17,7 @@ from h5backends.types import Filters
 if TYPE_CHECKING:
     from h5backends.drivers.base import Driver
 
-__all__ = ["CODECS", "FILTER_IDS", "check", "parse"]
+__all__ = ["CODECS", "FILTER_IDS", "check", "parse", "register_plugins"]
 
 FILTER_IDS: dict[str, int] = {
     "gzip": 1,
@@ -80,6 +83,13 @@ def parse(
     if shuffle is None:
         shuffle = name in {"gzip", "lzf", "zstd", "lz4"}
     return Filters(name, level, shuffle, fletcher32)
+
+
+@cache
+def register_plugins() -> None:
+    """Let HDF5 in h5py know the codecs of hdf5plugin, where that is installed."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("hdf5plugin")  # importing it registers the filters
 
 
 def check(filters: Filters, driver: type[Driver]) -> None:

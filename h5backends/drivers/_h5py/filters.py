@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 from functools import cache
 from typing import Any
 
 from h5py import h5p, h5z
 
-from h5backends.filters import FILTER_IDS
+from h5backends.filters import FILTER_IDS, register_plugins
 from h5backends.types import Filters
 
 __all__ = ["apply", "available", "read"]
@@ -25,8 +23,7 @@ _NAMES = {identifier: name for name, identifier in FILTER_IDS.items()}
 @cache
 def available() -> frozenset[str]:
     """Name the codecs this process can write, with those of hdf5plugin where it is installed."""
-    with contextlib.suppress(ImportError):
-        importlib.import_module("hdf5plugin")  # importing it registers the filters
+    register_plugins()
     found = {name for name, identifier in FILTER_IDS.items() if h5z.filter_avail(identifier)}
     return frozenset(found | {"shuffle", "fletcher32"})
 
