@@ -13,10 +13,11 @@ import numpy as np
 
 from h5backends.nodes import CARRAY, VLARRAY, Node, StringARRAY
 from savers.enums import UnknownNameError
+from savers.exporters.axis_column import AxisColumn
 from savers.exporters.base import Exporter, Progress
 from savers.exporters.belonging import lines_of, refreshed
 from savers.exporters.cells import CELLS_AT_ONCE, as_cells, parts_of, time_unit
-from savers.exporters.table import AxisColumn, Table, heading
+from savers.exporters.table import Table, heading
 from savers.loader import DataLoader
 
 __all__ = ["CsvExporter", "TextExporter"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import tracemalloc
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,10 +92,16 @@ def fill(saver: H5SaverLowLevel) -> None:
     saver.flush()
 
 
-@pytest.fixture(params=DRIVERS)
-def filled(request: pytest.FixtureRequest, make_place: Any) -> Place:
-    """A file with all of that, on each driver in turn."""
-    place: Place = make_place(request.param)
+@pytest.fixture(scope="module", params=DRIVERS)
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A file with all of that, on each driver in turn; nobody changes it."""
+    if request.param == "h5pyd":
+        server = request.getfixturevalue("hsds")
+        options = {"endpoint": server.endpoint, "username": server.username,
+                   "password": server.password}  # fmt: skip
+        place = Place("h5pyd", f"/home/{server.username}/{uuid.uuid4().hex}.h5", options)
+    else:
+        place = Place(request.param, str(tmp_path_factory.mktemp("filled") / "file.h5"))
     with open_saver(place, new_file=True) as saver:
         fill(saver)
     return place
@@ -508,7 +515,7 @@ def test_a_domain_that_is_being_written(make_place: Any, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("extension", ["npz", "npy", "h5", "csv"])
 def test_blocks_and_not_the_whole(local_place: Place, tmp_path: Path, extension: str) -> None:
-    shape = (40, 1000, 1000) if extension != "csv" else (1, 1000, 400)
+    shape = (40, 1000, 1000) if extension != "csv" else (1, 500, 400)
     frames = np.random.default_rng(0).integers(0, 9, shape, np.uint16)
     with open_saver(local_place, new_file=True) as saver:
         array = saver.create_earray("/RawData", "Frames", "u2", shape[1:])
@@ -520,7 +527,7 @@ def test_blocks_and_not_the_whole(local_place: Place, tmp_path: Path, extension:
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-    assert peak < 40 * 2**20
+    assert peak < (40 if extension != "csv" else 25) * 2**20
     match extension:
         case "npz":
             np.testing.assert_array_equal(np.load(target)["RawData/Frames"], frames)
