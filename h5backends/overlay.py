@@ -1,4 +1,4 @@
-"""A file as it would read with its header mended, without a byte of it being changed."""
+"""A file as it would read once it is mended, without a byte of it being changed."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import os
 import threading
 from pathlib import Path
 
+from h5backends.journal import read_journal
 from h5backends.superblock import mended_end, patched, read_superblock
 
 __all__ = ["MendedFile"]
 
 
 class MendedFile:
-    """A read-only file object that shows a file with a mended superblock.
+    """A read-only file object that shows a file as `repair` would leave it.
 
     What a dead writer left behind bears its mark and, often, an end of allocation from before its
     last rows; an HDF5 library refuses the one and cannot see past the other. Here the mark is
-    off and everything up to the end of the file counts. To be given to ``h5py.File(..., "r")``.
+    off and everything up to the end of the file counts. A flush that was cut short is completed
+    from the journal. To be given to ``h5py.File(..., "r")``.
 
     Parameters
     ----------
@@ -32,6 +34,7 @@ class MendedFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._descriptor = -1
         self.name = os.fspath(Path(path).absolute())
+        self._journal = read_journal(path)
         block = read_superblock(path)
         self._start = block.offset
         self._header = patched(block)
@@ -83,6 +86,8 @@ class MendedFile:
                 view[done : done + len(part)] = part
                 done += len(part)
         view[done:count] = bytes(count - done)
+        if self._journal is not None:
+            self._journal.lay_over(view[:count], start)
         self._mend(view[:count], start)
         self._position = start + count
         return count

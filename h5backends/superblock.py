@@ -11,11 +11,12 @@ import codecs
 import os
 import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
 from h5backends.errors import FileFormatError, FileMissingError
+from h5backends.journal import read_journal
 
 __all__ = [
     "HEAD_SIZE",
@@ -54,7 +55,7 @@ class FileState(Enum):
     SWMR_WRITING = "open in a SWMR writer"
     """Marked by a SWMR writer, which lives or has crashed: the bytes are the same."""
     WRITING = "open in a writer"
-    """Marked by a writer without SWMR, which lives or has crashed."""
+    """Marked by a writer without SWMR, or by its journal; it lives or has crashed."""
     OVERHANG = "longer than its header says"
     """Not marked, yet bytes follow the end of allocation; a library opening it for writing cuts
     them off. Left behind by clearing a crashed file's marks without mending its length."""
@@ -93,6 +94,9 @@ class Superblock:
         The superblock itself, up to and with its checksum (versions 0 and 1: up to the addresses).
     checksum_ok : bool
         Whether the stored checksum fits; versions 0 and 1 have none and always fit.
+    journalled : bool
+        Whether a journal stands beside the file that says that a flush may have been cut short;
+        the superblock is then the one from after that flush.
     """
 
     version: int
@@ -107,6 +111,7 @@ class Superblock:
     address_size: int
     raw: bytes
     checksum_ok: bool
+    journalled: bool = False
 
     @property
     def writer_open(self) -> bool:
@@ -314,8 +319,19 @@ def _read_once(path: str | os.PathLike[str]) -> Superblock:
     except FileNotFoundError as exc:
         raise FileMissingError("there is no such file", file=Path(path)) from exc
     with file:
+        # HDF5's mark shows that the file is being written; the journal is a second one, which
+        # files of the older formats have no other than.
+        journal = read_journal(path)
+
+        def head_at(place: int) -> bytes:
+            file.seek(place)
+            head = bytearray(file.read(HEAD_SIZE) or b"")
+            if journal is not None:
+                journal.lay_over(memoryview(head), place)
+            return bytes(head)
+
         size = os.fstat(file.fileno()).st_size
-        head = file.read(HEAD_SIZE) or b""
+        head = head_at(0)
         if size == 0 or not head:
             raise FileFormatError("not an HDF5 file", file=Path(path), found="an empty file")
         first, offset = head, 0
@@ -324,9 +340,9 @@ def _read_once(path: str | os.PathLike[str]) -> Superblock:
             offset = offset * 2 or 512
             if offset >= size:
                 return parse(first, size, 0, Path(path))
-            file.seek(offset)
-            head = file.read(HEAD_SIZE) or b""
-    return parse(head, size, offset, Path(path))
+            head = head_at(offset)
+    block = parse(head, size, offset, Path(path))
+    return block if journal is None else replace(block, journalled=True)
 
 
 def state_of(block: Superblock) -> FileState:
@@ -335,6 +351,8 @@ def state_of(block: Superblock) -> FileState:
         return FileState.DAMAGED
     if block.writer_open:
         return FileState.SWMR_WRITING if block.swmr_writer else FileState.WRITING
+    if block.journalled:
+        return FileState.WRITING
     if block.end < block.file_size:
         return FileState.OVERHANG
     # With a driver of several members (multi, split, family) one member is never the whole.
@@ -403,7 +421,11 @@ def mended_end(block: Superblock) -> int:
         A position in the file.
     """
     claimed = block.end - block.file_size
-    believed = block.writer_open and block.checksum_ok and 0 < claimed <= _LARGEST_CLAIM
+    believed = (
+        (block.writer_open or block.journalled)
+        and block.checksum_ok
+        and 0 < claimed <= _LARGEST_CLAIM
+    )
     return block.end if believed else block.file_size
 
 

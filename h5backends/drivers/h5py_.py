@@ -19,6 +19,7 @@ from h5backends.drivers._h5py import attributes, bits, virtual
 from h5backends.drivers._h5py import filters as codecs
 from h5backends.drivers._h5py.append import FOREIGN, appender_for, chunk_cache
 from h5backends.drivers._h5py.datasets import LateDataset
+from h5backends.drivers._journal.hooks import tap
 from h5backends.drivers.base import Appender, Driver
 from h5backends.errors import (
     DTypeError,
@@ -50,6 +51,9 @@ _FIXED_KIND = b"H5B_KIND"
 _LIBVER = ("v110", "v110")
 """Superblock 3 and nothing newer: SWMR needs it, and HDF5 1.10 can still open the file."""
 
+_LIBRARY = (h5py.h5f.__file__, r"hdf5(-[^_]+)?\.dll")
+"""Where HDF5's own functions are found; the second on Windows."""
+
 _log = logging.getLogger(__name__)
 
 _Handle = Any
@@ -78,6 +82,14 @@ class H5pyDriver(Driver):
         # HDF5 cannot refresh an array that is open twice: a follower gets the one there is.
         self._held: dict[str, h5py.Dataset] | None = {} if file.swmr_mode and mode == "r" else None
         self.lock = threading.RLock()
+        self._tap = (
+            None
+            if mode == "r"
+            else tap(*_LIBRARY, file.id.id, location, file.flush, keep_lock=False)
+        )
+        self._guard: contextlib.AbstractContextManager[None] = (
+            self._tap or contextlib.nullcontext()
+        )
 
     # -- the file -------------------------------------------------------------------------------
     @classmethod
@@ -135,6 +147,8 @@ class H5pyDriver(Driver):
 
     def fsync(self) -> None:
         """Flush, then wait until the storage device has the data."""
+        if self._tap is not None:
+            self._tap.sync = True
         self.flush()
         os.fsync(self.fileno())
 
@@ -154,8 +168,10 @@ class H5pyDriver(Driver):
 
     def start_swmr(self) -> None:
         """Switch to SWMR; the structure is complete and no attribute is open."""
+        self.flush()
+        if self._tap is not None:
+            self._tap.release()  # readers have to see every write, in HDF5's order
         with self._translate():
-            self._file.flush()
             self._file.swmr_mode = True
 
     @property
@@ -441,7 +457,7 @@ class H5pyDriver(Driver):
             handle.id.set_extent((length, *handle.id.shape[1:]))
 
     def appender(self, handle: h5py.Dataset) -> Appender:
-        return appender_for(handle.id, self.spec(handle), self.translated)
+        return appender_for(handle.id, self.spec(handle), self.translated, self._guard)
 
     def append_ragged(self, handle: h5py.Dataset, rows: Sequence[NDArray[Any]]) -> None:
         with self._translate():
@@ -489,7 +505,8 @@ class H5pyDriver(Driver):
     def _translate(self, node: str | None = None) -> Iterator[None]:
         """Raise this package's errors in place of h5py's."""
         try:
-            yield
+            with self._guard:
+                yield
         except FOREIGN as exc:
             raise self.translated(exc, node) from exc
 

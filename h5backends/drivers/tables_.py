@@ -326,7 +326,7 @@ class TablesDriver(Driver):
             with file.translate(handle.path):
                 file.require_open()
                 self._tree.follow(handle)
-        return Translation(file.location, file.mode, handle.path)
+        return file.translate(handle.path)
 
     def _new(self, parent: TablesHandle, name: str) -> TablesHandle:
         """Return the handle of a node to be made."""

@@ -4,6 +4,9 @@ A file that a dead writer left behind bears the writer's mark, and an end of all
 its last rows. Taking off the mark alone makes it worse: the next program that opens the file for
 writing cuts off everything behind that end. So the mark, the end and the checksum over both change
 together, in one write of some 50 bytes, after the bytes that stood there were put aside.
+
+Where a journal stands beside the file (see `h5backends.journal`), the flush that the crash cut
+short is completed first.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from h5backends.errors import (
 )
 from h5backends.heartbeat import Beat, WriterState, read_heartbeat, sidecar, writer_state
 from h5backends.holders import holders, writers
+from h5backends.journal import Completed, complete, read_journal
 from h5backends.localfile import busy_error, is_locked, os_error
 from h5backends.superblock import (
     FileState,
@@ -254,6 +258,12 @@ def _plan(report: Report) -> tuple[str, ...]:
     if alive or report.end < 0 or state in {FileState.CLOSED, FileState.TRUNCATED}:
         return ()
     steps = []
+    journal = read_journal(report.path)
+    if journal is not None:
+        steps.append(
+            f"complete the last flush from the journal: {journal.nbytes:,} bytes at "
+            f"{len(journal.pieces)} places"
+        )
     if state in {FileState.WRITING, FileState.SWMR_WRITING}:
         steps.append("take off the mark of the writer")
     room = report.end - report.size
@@ -335,10 +345,11 @@ def repair(
 ) -> Report:
     """Mend a file that a crash left behind, so that every library opens it as usual.
 
-    Only the header changes: the writer's mark is taken off, the recorded end is moved to the end
-    of the file and the checksum made to fit, in one write. Rows are never touched. What stood
-    there before is put aside in ``<name>.superblock-backup``, and put back if the file does not
-    open afterwards.
+    A flush that the crash cut short is completed from the journal beside the file. Else only the
+    header changes: the writer's mark is taken off, the recorded end is moved to the end of the
+    file and the checksum made to fit, in one write. Rows are never touched. What stood in the
+    header before is put aside in ``<name>.superblock-backup``, and everything is put back if the
+    file does not open afterwards.
 
     Parameters
     ----------
@@ -379,20 +390,23 @@ def repair(
     _require_mendable(before)
     if dry_run:
         return before
-    block = read_superblock(path)
     try:
+        completed = complete(path)
+        block = read_superblock(path)
         kept = _put_aside(path, block) if backup else None
         _write_header(path, block)
     except OSError as exc:
         raise os_error(str(path), exc, "r+") from exc
     after = check(path, seconds)
     if not after.opened or (before.is_whole and not after.is_whole):
-        _put_back(path, block)
+        _put_back(path, block, completed)
         raise FileFormatError(
             "mending the header did not make the file readable; it was put back as it was",
             file=path,
             found="; ".join(after.problems),
         )
+    if completed is not None:
+        completed.confirm()
     _drop_dead_sign(path)
     notes = [note for work in after_repair for note in work(path)]
     return replace(after, actions=(*before.actions, *notes), done=True, backup=kept)
@@ -476,13 +490,15 @@ def _write_header(path: Path, block: Superblock) -> None:
         os.fsync(file.fileno())
 
 
-def _put_back(path: Path, block: Superblock) -> None:
+def _put_back(path: Path, block: Superblock, completed: Completed | None) -> None:
     try:
         with open(path, "r+b", buffering=0) as file:
             file.seek(block.offset)
             file.write(block.raw)
             file.truncate(block.file_size)
             os.fsync(file.fileno())
+        if completed is not None:
+            completed.undo()
     except OSError as exc:
         raise os_error(str(path), exc, "r+") from exc
 

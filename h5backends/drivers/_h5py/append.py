@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from h5py import h5d, h5p, h5s
@@ -38,7 +39,12 @@ def chunk_cache(spec: ArraySpec) -> h5p.PropDAID:
     return access
 
 
-def appender_for(dataset: h5d.DatasetID, spec: ArraySpec, translated: Translated) -> Appender:
+def appender_for(
+    dataset: h5d.DatasetID,
+    spec: ArraySpec,
+    translated: Translated,
+    guard: AbstractContextManager[None],
+) -> Appender:
     """Choose the fastest safe way to the end of a dataset.
 
     Parameters
@@ -49,17 +55,25 @@ def appender_for(dataset: h5d.DatasetID, spec: ArraySpec, translated: Translated
         Its description.
     translated : callable
         Turns what h5py raises into this package's errors.
+    guard : context manager
+        To be in while h5py is at work.
     """
     whole_rows = spec.chunks is not None and spec.chunks[1:] == spec.shape[1:]
     if whole_rows and no_filters(spec) and 0 not in spec.shape[1:]:
-        return _ChunkAppender(dataset, spec, translated)
-    return _Appender(dataset, spec, translated)
+        return _ChunkAppender(dataset, spec, translated, guard)
+    return _Appender(dataset, spec, translated, guard)
 
 
 class _Appender:
     """Every row through a hyperslab: right for any chunk shape."""
 
-    def __init__(self, dataset: h5d.DatasetID, spec: ArraySpec, translated: Translated) -> None:
+    def __init__(
+        self,
+        dataset: h5d.DatasetID,
+        spec: ArraySpec,
+        translated: Translated,
+        guard: AbstractContextManager[None],
+    ) -> None:
         self._id = dataset
         self._row_shape = spec.shape[1:]
         self._origin = (0,) * len(self._row_shape)
@@ -68,11 +82,13 @@ class _Appender:
         self._memory_type = dataset.get_type()
         self._chunk = spec.chunks[0] if spec.chunks else 1
         self._translated = translated
+        self._guard = guard
 
     def append(self, start: int, rows: NDArray[Any]) -> None:
         try:
-            self._id.set_extent((start + len(rows), *self._row_shape))
-            self._put(start, rows)
+            with self._guard:
+                self._id.set_extent((start + len(rows), *self._row_shape))
+                self._put(start, rows)
         except FOREIGN as exc:
             raise self._translated(exc) from exc
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from types import TracebackType
 
 import tables
@@ -32,17 +33,27 @@ class Translation:
         The mode it is open in.
     node : str, optional
         What is being worked with.
+    guard : context manager, optional
+        To be in while PyTables is at work.
     """
 
-    __slots__ = ("location", "mode", "node")
+    __slots__ = ("guard", "location", "mode", "node")
 
-    def __init__(self, location: str, mode: Mode, node: str | None = None) -> None:
+    def __init__(
+        self,
+        location: str,
+        mode: Mode,
+        node: str | None = None,
+        guard: AbstractContextManager[None] | None = None,
+    ) -> None:
         self.location = location
         self.mode = mode
         self.node = node
+        self.guard = guard
 
     def __enter__(self) -> None:
-        return None
+        if self.guard is not None:
+            self.guard.__enter__()
 
     def __exit__(
         self,
@@ -50,6 +61,8 @@ class Translation:
         exc: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self.guard is not None:
+            self.guard.__exit__(kind, exc, trace)
         if exc is None:
             return
         if isinstance(exc, H5Error):

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import threading
 
+from tables import hdf5extension
+
 from h5backends import localfile, superblock
+from h5backends.drivers._journal.hooks import tap
+from h5backends.drivers._journal.tap import Tap
 from h5backends.drivers._tables.attributes import Attributes
 from h5backends.drivers._tables.errors import Translation, closed_error, failure, read_only
 from h5backends.drivers._tables.lowlevel import H5File, library_parameters, pending_failure
@@ -23,6 +27,9 @@ with takes one thread at a time, whatever the file: one lock for all of them."""
 if hasattr(os, "register_at_fork"):
     # Another thread may have held it in the parent; nobody does in the child.
     os.register_at_fork(after_in_child=LOCK._at_fork_reinit)  # type: ignore[attr-defined]
+
+_LIBRARY = (hdf5extension.__file__, r"hdf5(-[^_]+)?\.dll")
+"""Where HDF5's own functions are found; the second on Windows."""
 
 _WHOLE_FILE = 1
 """HDF5's ``H5F_SCOPE_GLOBAL``."""
@@ -66,6 +73,7 @@ class OpenFile:
         self.is_open = False
         self.in_users_hands = False
         self._native: SafeFile | None = None
+        self._tap: Tap | None = None
         self._params = library_parameters(dict(options.extra), mode != "r")
         localfile.check_before_open(location, mode, "tables")
         with LOCK, self.translate():
@@ -77,6 +85,9 @@ class OpenFile:
             # Claim the name first: PyTables would replace what appeared there meanwhile.
             os.close(os.open(self.location, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         self.low = H5File(self.location, "w" if mode == "x" else mode, self._params)
+        if mode != "r":
+            file_id = self.low._v_objectid
+            self._tap = tap(*_LIBRARY, file_id, self.location, self.flush, keep_lock=True)
         new = self.low._v_new
         # PyTables makes files of the oldest format; others may have made an existing one.
         long = not new and superblock.read_superblock(self.location).version >= 2
@@ -88,7 +99,7 @@ class OpenFile:
 
     def translate(self, node: str | None = None) -> Translation:
         """Return the context in which PyTables' errors become ours."""
-        return Translation(self.location, self.mode, node)
+        return Translation(self.location, self.mode, node, self._tap)
 
     def require_open(self, node: str | None = None) -> None:
         """Raise ``FileClosedError`` if the file is closed."""
@@ -155,6 +166,8 @@ class OpenFile:
 
     def fsync(self) -> None:
         """Flush, then wait until the storage device has the data."""
+        if self._tap is not None:
+            self._tap.sync = True
         self.flush()
         if self.mode != "r":
             os.fsync(self.fileno())

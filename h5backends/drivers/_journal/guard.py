@@ -1,0 +1,134 @@
+"""Nothing may come between while HDF5 is at work and calls back into Python.
+
+An interrupt from the keyboard, handled at the first line of such a call, would make the call fail
+unseen; the garbage collector could close HDF5 objects in the middle of a flush. Both wait while a
+driver is inside its library.
+"""
+
+from __future__ import annotations
+
+import _thread
+import gc
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+__all__ = ["GUARD"]
+
+_SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGTERM", "SIGHUP", "SIGALRM", "SIGBREAK", "SIGINT")
+    if hasattr(signal, name)
+)
+"""That of the keyboard last, see `_Guard._let_go`."""
+_CALLS_LOOKED_AT = 8
+
+
+class _Guard:
+    """The one guard of this process.
+
+    Attributes
+    ----------
+    callbacks : set of code objects
+        The functions that HDF5 calls.
+    """
+
+    def __init__(self) -> None:
+        self.callbacks: set[Any] = set()
+        self._main = threading.main_thread().ident
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._inside_main = 0
+        self._collecting = False
+        self._handlers: dict[Any, Any] = {}
+        self._waiting: set[signal.Signals] = set()
+        self._watched: Any = None
+
+    def enter(self) -> None:
+        """Begin: until `leave`, signals wait and nothing is collected."""
+        if _thread.get_ident() == self._main:
+            if not self._inside_main:
+                self._hold_signals()
+            self._inside_main += 1
+        with self._lock:
+            if not self._inside:
+                self._collecting = gc.isenabled()
+                gc.disable()
+            self._inside += 1
+
+    def leave(self) -> None:
+        """End; what waited is handled at the next opportunity."""
+        with self._lock:
+            self._inside -= 1
+            if not self._inside and self._collecting:
+                gc.enable()
+        if _thread.get_ident() == self._main:
+            self._inside_main -= 1
+            if not self._inside_main:
+                self._let_go()
+
+    def forget(self) -> None:
+        """Begin anew in a process that was forked off, by whichever thread."""
+        inside, self._inside = self._inside, 0
+        self._lock = threading.Lock()
+        self._main = threading.main_thread().ident
+        if inside and self._collecting:
+            gc.enable()
+        self._inside_main = 0
+        self._let_go()
+
+    # -- signals --------------------------------------------------------------------------------
+    def _hold_signals(self) -> None:
+        try:
+            for number in _SIGNALS:
+                handler = signal.getsignal(number)
+                if callable(handler):
+                    self._handlers[number] = handler
+                    signal.signal(number, self._wait)
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _let_go(self) -> None:
+        handlers = list(self._handlers.items())
+        self._handlers.clear()
+        try:
+            for number, handler in handlers:
+                signal.signal(number, handler)  # with the last one, an interrupt may be raised
+        finally:
+            waiting = list(self._waiting)
+            self._waiting.clear()
+            for number in waiting:
+                _thread.interrupt_main(number)
+
+    def _wait(self, number: int, frame: FrameType | None) -> None:
+        self._waiting.add(signal.Signals(number))
+
+    # -- for those who use the library's own objects --------------------------------------------
+    def watch(self) -> None:
+        """From now on keep interrupts from the keyboard out of what HDF5 calls.
+
+        To be called by what HDF5 calls. Only needed in the main thread, others never get any, at
+        work with the library's own objects, outside `enter` and `leave`.
+        """
+        if self._inside_main or _thread.get_ident() != self._main:
+            return
+        handler = signal.getsignal(signal.SIGINT)
+        if callable(handler) and handler != self._outside_callbacks:
+            self._watched = handler
+            signal.signal(signal.SIGINT, self._outside_callbacks)
+
+    def _outside_callbacks(self, number: int, frame: FrameType | None) -> None:
+        at = frame
+        for _ in range(_CALLS_LOOKED_AT):
+            if at is None:
+                break
+            if at.f_code in self.callbacks:
+                _thread.interrupt_main(signal.SIGINT)  # once more, a few lines later
+                return
+            at = at.f_back
+        self._watched(number, frame)
+
+
+GUARD = _Guard()

@@ -1,0 +1,206 @@
+"""Our functions in the place of those of HDF5's file driver, for the files that have a journal."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+from collections.abc import Callable
+from ctypes import CFUNCTYPE, c_void_p, cast
+from typing import Any
+
+from h5backends.drivers._journal.guard import GUARD
+from h5backends.drivers._journal.library import (
+    SIGNATURES,
+    FileDriver,
+    find_file_driver,
+    functions,
+    replace,
+)
+from h5backends.drivers._journal.tap import Tap
+from h5backends.journal import discard
+
+__all__ = ["Hooks", "tap"]
+
+_log = logging.getLogger(__name__)
+
+_BULK = 2**16
+"""Writing so many bytes may let other threads of the program run."""
+_FAILED = -1
+
+
+class Hooks:
+    """The functions of an HDF5 library's file driver, its own and ours.
+
+    Ours stand in the library's table as long as a file is tapped; for other files they only pass
+    the call on.
+
+    Parameters
+    ----------
+    driver : FileDriver
+        The driver, as found from any open file.
+    keep_lock : bool
+        Whether the interpreter's lock is kept while the library writes.
+    """
+
+    def __init__(self, driver: FileDriver, keep_lock: bool) -> None:
+        self.own: dict[str, Any] = dict(functions(driver, keep_lock=True))
+        self._write = self.own["write"]
+        self._bulk = self._write if keep_lock else dict(functions(driver, False))["write"]
+        self._driver = driver
+        self._before: dict[str, int] = {}
+        self.taps: dict[int, Tap] = {}
+        self._ours = {
+            name: CFUNCTYPE(*[SIGNATURES[name][0], *SIGNATURES[name][1]])(function)
+            for name, function in (
+                ("read", self._on_read),
+                ("write", self._on_write),
+                ("flush", self._on_flush),
+                ("truncate", self._on_truncate),
+                ("close", self._on_close),
+            )
+        }
+        GUARD.callbacks.update(getattr(Hooks, f"_on_{name}").__code__ for name in self._ours)
+
+    def add(self, file: int, tap: Tap) -> None:
+        """Have the calls for a file go to its tap."""
+        if not self.taps:
+            for name, function in self._ours.items():
+                address = cast(function, c_void_p).value or 0
+                self._before[name] = replace(self._driver, name, address)
+        self.taps[file] = tap
+
+    def drop(self, file: int) -> bool:
+        """Have the calls for a file go to the library again; return whether they did not."""
+        known = self.taps.pop(file, None) is not None
+        if known and not self.taps:
+            self._restore()
+        return known
+
+    def forget(self) -> None:
+        """Undo everything, in a process that was forked off."""
+        for each in self.taps.values():
+            each.forget()
+        if self.taps:
+            self.taps.clear()
+            self._restore()
+
+    def _restore(self) -> None:
+        for name, address in self._before.items():
+            replace(self._driver, name, address)
+
+    def through(
+        self, file: int, kind: int, access: int, place: int, size: int, memory: int
+    ) -> int:
+        """Write directly."""
+        write = self._write if size < _BULK else self._bulk
+        return int(write(file, kind, access, place, size, memory))
+
+    # -- what stands in the table: nothing may be raised here -------------------------------------
+    def _on_write(
+        self, file: int, kind: int, access: int, place: int, size: int, memory: int
+    ) -> int:
+        found = self.taps.get(file)
+        GUARD.watch()
+        if found is None or place >= found.end:
+            return self.through(file, kind, access, place, size, memory)
+        return _safely(found.write, kind, access, place, size, memory)
+
+    def _on_read(
+        self, file: int, kind: int, access: int, place: int, size: int, memory: int
+    ) -> int:
+        done = int(self.own["read"](file, kind, access, place, size, memory))
+        found = self.taps.get(file)
+        if done >= 0 and found is not None and found.pieces and place < found.end:
+            return _safely(found.pieces.lay_over, place, size, memory)
+        return done
+
+    def _on_flush(self, file: int, access: int, closing: int) -> int:
+        found = self.taps.get(file)
+        return 0 if found is None else _safely(found.commit, access)
+
+    def _on_truncate(self, file: int, access: int, closing: int) -> int:
+        found = self.taps.get(file)
+        if found is None:
+            return int(self.own["truncate"](file, access, closing))
+        return _safely(found.truncate, access, closing)
+
+    def _on_close(self, file: int) -> int:
+        found = self.taps.get(file)
+        if found is None:
+            return int(self.own["close"](file))
+        return _safely(found.close)
+
+
+def _safely(work: Callable[..., int | None], *arguments: int) -> int:
+    try:
+        return work(*arguments) or 0
+    except Exception as exc:  # noqa: BLE001 - HDF5 cannot be given one
+        _log.critical("the journal of a file failed: %r", exc, exc_info=exc)
+        return _FAILED
+
+
+_libraries: dict[int, Hooks] = {}
+"""Address of a library's table -> its functions."""
+_warned: set[str] = set()
+
+
+def tap(
+    extension: str,
+    dll: str,
+    file_id: int,
+    path: str,
+    flush: Callable[[], None],
+    keep_lock: bool,
+) -> Tap | None:
+    """Put a journal in between HDF5 and a file that was just opened for writing.
+
+    Parameters
+    ----------
+    extension, dll, file_id
+        See :func:`find_file_driver`.
+    path : str
+        Name of the file.
+    flush : bound method
+        Has the library flush the file.
+    keep_lock : bool
+        Whether the library is used with the interpreter's lock alone, which must then be kept.
+
+    Returns
+    -------
+    Tap or None
+        None where that is not possible; the file is then as safe as the library makes it.
+    """
+    driver = find_file_driver(extension, dll, file_id, path)
+    own = None if driver is None else _libraries.get(driver.table)
+    if driver is not None and own is not None and driver.file in own.taps:
+        return own.taps[driver.file]  # the library has it open already
+    discard(path)  # one that fits would have kept the file from being opened
+    if driver is None:
+        if extension not in _warned:
+            _warned.add(extension)
+            _log.info("%s: written without a journal: its file driver is not known here", path)
+        return None
+    if own is None:
+        own = _libraries[driver.table] = Hooks(driver, keep_lock)
+    made = Tap(own, driver, path, flush)
+    own.add(driver.file, made)
+    return made
+
+
+def _release_all() -> None:
+    """At interpreter exit: the library may yet write, when no Python can be called any more."""
+    for own in _libraries.values():
+        for each in list(own.taps.values()):
+            each.release()
+
+
+def _forget_all() -> None:
+    GUARD.forget()
+    for own in _libraries.values():
+        own.forget()
+
+
+atexit.register(_release_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)

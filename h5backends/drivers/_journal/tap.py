@@ -1,0 +1,208 @@
+"""A journal put in between HDF5 and a file: a flush is in the file as a whole, or not at all.
+
+While a file is tapped, HDF5 reads and writes it as always, with its own file driver, its locks and
+its descriptor. Only what would change bytes of the last complete flush is held back in memory
+(reads see it), and goes into the file when HDF5 says that a flush is over: first into the journal,
+then into its place, then the journal is cleared. What lies behind the end of the last complete
+flush is written at once, since nothing in the file refers to it yet.
+See `docs/explanations/decisions/0011-journal.md`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import weakref
+from collections.abc import Callable
+from ctypes import c_void_p, cast
+from typing import TYPE_CHECKING
+
+from h5backends.drivers._journal.guard import GUARD
+from h5backends.drivers._journal.library import FileDriver
+from h5backends.drivers._journal.pieces import Pieces
+from h5backends.journal import JournalFile, sample
+
+if TYPE_CHECKING:
+    from h5backends.drivers._journal.hooks import Hooks
+
+__all__ = ["Tap"]
+
+_log = logging.getLogger(__name__)
+
+_MOST_HELD = 32 * 2**20
+"""With so many bytes held back it is time to flush."""
+_LARGEST_RAW = 32 * 2**20
+"""Values written in one go beyond this size, over values flushed before, are not held back."""
+_RAW = 3
+"""HDF5's word for values, as opposed to metadata."""
+_ANY = 0
+_PAGE = 4096
+_ONE_SECTOR = 512
+_FAILED = -1
+
+
+class Tap:
+    """The journal of one open file.
+
+    Parameters
+    ----------
+    hooks : Hooks
+        The functions of the library's file driver.
+    driver : FileDriver
+        The open file.
+    path : str
+        Its name.
+    flush : bound method
+        Has the library flush the file.
+
+    Attributes
+    ----------
+    sync : bool
+        Whether the next flush has to survive a power failure.
+    """
+
+    def __init__(
+        self, hooks: Hooks, driver: FileDriver, path: str, flush: Callable[[], None]
+    ) -> None:
+        status = os.fstat(driver.descriptor)
+        self.sync = False
+        self.end = status.st_size
+        self.pieces = Pieces()
+        self._hooks = hooks
+        self._file = driver.file
+        self._descriptor = driver.descriptor
+        self._path = path
+        self._flush = weakref.WeakMethod(flush)
+        self._shrink = False
+        self._failed = False
+        self._relieving = False
+        self._live = True
+        self._journal = JournalFile(path, (status.st_dev, status.st_ino))
+
+    # -- around the driver's work ---------------------------------------------------------------
+    def __enter__(self) -> None:
+        if self._live:
+            GUARD.enter()
+
+    def __exit__(self, *error: object) -> None:
+        if not self._live:
+            return
+        try:
+            if self.pieces.nbytes > _MOST_HELD and error[0] is None and not self._relieving:
+                self._relieving = True
+                if flush := self._flush():
+                    flush()
+        finally:
+            self._relieving = False
+            GUARD.leave()
+
+    def release(self) -> None:
+        """Let the library write the file directly from now on.
+
+        Not to be called within a ``with`` of this object.
+        """
+        self._live = False
+        if self._hooks.drop(self._file):
+            done = self.commit(0)
+            self._journal.remove() if done >= 0 else self._journal.leave()
+
+    def forget(self) -> None:
+        """Let go of everything, in a process that was forked off."""
+        self.pieces.clear()
+        self._journal.leave()
+
+    # -- what HDF5 calls ------------------------------------------------------------------------
+    def write(self, kind: int, access: int, place: int, size: int, memory: int) -> int:
+        """Write, or hold back, what changes bytes of the last complete flush."""
+        beyond = place + size - self.end
+        if beyond > 0:
+            inside = size - beyond
+            through = self._hooks.through(
+                self._file, kind, access, self.end, beyond, memory + inside
+            )
+            if through < 0:
+                return through
+            size = inside
+        if kind == _RAW and size > _LARGEST_RAW:
+            self.pieces.cut(place, place + size)
+            return self._hooks.through(self._file, kind, access, place, size, memory)
+        self.pieces.put(place, ctypes.string_at(memory, size))
+        return 0
+
+    def truncate(self, access: int, closing: int) -> int:
+        """Bring the file to the length that HDF5 wants, unless that cuts off flushed bytes."""
+        own = self._hooks.own
+        if own["get_eoa"](self._file, _ANY) < self.end:
+            self._shrink = True
+            return 0
+        return int(own["truncate"](self._file, access, closing))
+
+    def commit(self, access: int) -> int:
+        """Take what is held back into the file: a flush is over."""
+        own = self._hooks.own
+        if self.pieces or self._shrink:
+            noted = not self._is_atomic() and self._note()
+            for place, data in self.pieces:
+                if own["write"](self._file, _ANY, access, place, len(data), data) < 0:
+                    return _FAILED  # the journal stays, and the next flush tries again
+            if self._shrink and own["truncate"](self._file, access, 0) < 0:
+                return _FAILED
+            self._shrink = False
+            self.pieces.clear()
+            if noted:
+                self._clear()
+        self.end = own["get_eof"](self._file, _ANY)
+        return 0
+
+    def close(self, access: int = 0) -> int:
+        """Take everything into the file and close it."""
+        done = self.commit(access)
+        self._hooks.drop(self._file)
+        closed = int(self._hooks.own["close"](self._file))
+        self._journal.remove() if done >= 0 else self._journal.leave()
+        return min(done, closed)
+
+    # -- the journal ----------------------------------------------------------------------------
+    def _is_atomic(self) -> bool:
+        """Tell whether it is one small piece, which the system writes as a whole."""
+        if self._shrink or len(self.pieces) != 1:
+            return False
+        ((place, data),) = self.pieces
+        return len(data) <= _ONE_SECTOR and place // _PAGE == (place + len(data) - 1) // _PAGE
+
+    def _note(self) -> bool:
+        """Write the journal; return whether it could be written."""
+        pieces = list(self.pieces)
+        end = min(self.end, self._hooks.own["get_eoa"](self._file, _ANY))
+        try:
+            if self.sync:
+                os.fsync(self._descriptor)  # what the pieces refer to
+            self._journal.write(pieces, end, sample(self._read, end, pieces), self.sync)
+            self._failed = False
+            return True
+        except OSError as exc:
+            if not self._failed:
+                _log.warning(
+                    "%s: no journal can be written (%s): if this program is killed within a "
+                    "flush, rows flushed before can be lost",
+                    self._path,
+                    exc,
+                )
+            self._failed = True
+            self._clear()
+            return False
+
+    def _clear(self) -> None:
+        try:
+            if self.sync:
+                os.fsync(self._descriptor)
+            self._journal.clear()
+        except OSError as exc:
+            _log.warning("%s: its journal cannot be cleared: %s", self._path, exc)
+            self._journal.remove()
+
+    def _read(self, place: int, size: int) -> bytes:
+        room = ctypes.create_string_buffer(size)
+        self._hooks.own["read"](self._file, _ANY, 0, place, size, cast(room, c_void_p))
+        return room.raw
