@@ -115,7 +115,7 @@ class ValueConformance(Suite):
             range(3),
             memoryview(b"abc"),
         ],
-        ids=lambda value: f"{type(value).__name__}-{value!r}"[:30],
+        ids=lambda value: f"{type(value).__name__}-{value!r}".partition(" at 0x")[0][:30],
     )
     def test_value_carray_of_what_numpy_takes(self, open_file: OpenFile, value: Any) -> None:
         expected = np.asarray(value)

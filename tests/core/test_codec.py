@@ -78,7 +78,7 @@ class Zone(datetime.tzinfo):
         [Unit.VOLT],
         datetime.datetime(2026, 1, 1, tzinfo=Zone()),
     ],
-    ids=repr,
+    ids=["enum", "list of enum", "integer enum", "list of text enum", "time zone"],
 )
 def test_what_would_come_back_as_something_else(value: Any) -> None:
     with pytest.raises(AttributeValueError):
