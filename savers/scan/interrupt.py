@@ -13,41 +13,48 @@ __all__ = ["Shield"]
 class Shield:
     """While it is entered, Ctrl-C waits until it is left.
 
-    Only where Ctrl-C would raise ``KeyboardInterrupt``: programs with a handler of their own, and
-    other threads than the main one, are left alone.
+    What happens then is what would have happened without it: ``KeyboardInterrupt``, or a handler
+    of the program's own. Other threads than the main one never see Ctrl-C and pass freely.
     """
 
     def __init__(self) -> None:
         self._main = threading.main_thread().ident
-        self._raised = False
+        self._before: Any = None
         self._depth = 0
         self._waiting = False
+        self._passing = False
 
-    def raise_it(self) -> None:
-        """Begin to look after Ctrl-C; once per scan, since it costs more than a point does."""
-        if threading.get_ident() != self._main:
-            return
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    def put_up(self) -> None:
+        """Begin to look after Ctrl-C: once per scan, for it costs more than a point does."""
+        before = signal.getsignal(signal.SIGINT)
+        if threading.get_ident() == self._main and callable(before) and self._before is None:
+            self._before = before
             signal.signal(signal.SIGINT, self._handle)
-            self._raised = True
 
-    def lower(self) -> None:
-        """Leave Ctrl-C to Python again."""
-        if self._raised and threading.get_ident() == self._main:
-            self._raised = False
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+    def take_down(self) -> None:
+        """Leave Ctrl-C to whoever had it before."""
+        # Not if somebody has put another handler around this one meanwhile.
+        if self._before is not None and signal.getsignal(signal.SIGINT) == self._handle:
+            signal.signal(signal.SIGINT, self._before)
         self._let_through()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if not self._depth:
+        if self._depth:
+            self._waiting = True
+            return
+        if self._passing:  # the handler before leads back here
             raise KeyboardInterrupt
-        self._waiting = True
+        self._passing = True
+        try:
+            self._before(number, frame)
+        finally:
+            self._passing = False
 
     def __enter__(self) -> None:
         if threading.get_ident() == self._main:
             self._depth += 1
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *error: object) -> None:
         if threading.get_ident() == self._main:
             self._depth -= 1
             self._let_through()
@@ -55,4 +62,4 @@ class Shield:
     def _let_through(self) -> None:
         if self._waiting and not self._depth:
             self._waiting = False
-            raise KeyboardInterrupt
+            self._handle(signal.SIGINT, None)

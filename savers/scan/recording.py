@@ -80,12 +80,8 @@ class _InOneFile:
     def __init__(self, saver: H5SaverLowLevel, group: str, owned: bool) -> None:
         self.saver = saver
         self.group = group
+        self.file = saver.filename
         self._owned = owned
-
-    @property
-    def file(self) -> str:
-        """Where to read all of the scan."""
-        return self.saver.filename
 
     def signals(self) -> dict[SignalKey, str]:
         """Return the signals that the points have, with their units; none before the first."""

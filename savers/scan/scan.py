@@ -441,7 +441,7 @@ class Scan:
         return True
 
     def __enter__(self) -> Self:
-        self._shield.raise_it()
+        self._shield.put_up()
         return self
 
     def __exit__(
@@ -453,7 +453,7 @@ class Scan:
         try:
             self.close()
         finally:
-            self._shield.lower()
+            self._shield.take_down()
 
     def __repr__(self) -> str:
         of = f" of {len(self)}" if self.shape else ""
