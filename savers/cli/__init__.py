@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from h5backends.errors import H5Error, UnknownDriverError
-from savers.cli import console, drivers, follow, record, recovery, tree
+from savers.cli import console, drivers, follow, record, recovery, tree, view
 
 __all__ = ["app", "main"]
 
@@ -91,6 +91,15 @@ app.command(
         "h5backends follow run.h5 --node /RawData/Detector000/cpu_percent --timeout 5",
     ),
 )(follow.follow)
+app.command(
+    short_help="Show a file in a web browser, live.",
+    epilog=_examples(
+        "h5backends view run.h5",
+        "h5backends view run.h5 --port 5100 --no-browser",
+        "h5backends view measurements/",
+        "h5backends view hdf5://home/me/run.h5 --endpoint http://localhost:5101",
+    ),
+)(view.view)
 app.command(
     short_help="Show what is in a file.",
     epilog=_examples(

@@ -1,0 +1,73 @@
+"""The command ``view``: a file in a web browser, live."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import webbrowser
+from typing import Annotated
+
+import typer
+
+from h5backends.errors import FileBusyError
+from h5backends.types import Capability
+from savers.cli import options
+from savers.cli.console import Stop, note, out
+
+__all__ = ["view"]
+
+
+def view(
+    file: options.File,
+    *,
+    backend: options.Backend = None,
+    endpoint: options.Endpoint = None,
+    username: options.Username = None,
+    password: options.Password = None,
+    port: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=0, max=65535, help="Where to serve it; 0 takes any free port."
+        ),
+    ] = 0,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Only print the address, open no browser.")
+    ] = False,
+) -> None:
+    """Show a file in a web browser, and what is written to it as it comes.
+
+    FILE may also be a folder: its newest file is shown, others by ?file=NAME in the address.
+    The page is served to this computer only, and to those who know its address only. Ctrl-C ends.
+    """
+    place = options.find_place(file, backend, endpoint, username, password)
+    if Capability.PERSISTENT not in place.driver.capabilities:
+        raise typer.BadParameter(
+            f"the backend {place.backend!r} has no files", param_hint="--backend"
+        )
+    from savers.view import Address, ViewServer
+
+    location = place.location
+    if not place.is_remote and os.path.isdir(location):
+        shown = f"the files in {location}"
+    else:
+        shown = location
+        _require_readable(place)
+    server = ViewServer(Address(location, place.backend, place.options), port)
+    note(f"Showing {shown}; Ctrl-C ends")
+    out.print(server.url, soft_wrap=True)
+    sys.stdout.flush()
+    with Stop() as stop:
+        if not no_browser:
+            # In a thread: some systems wait for the browser.
+            threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+        server.run(lambda: bool(stop))
+    raise typer.Exit(stop.exit_code)
+
+
+def _require_readable(place: options.Place) -> None:
+    """Refuse what cannot be shown, and say so if it cannot be shown yet."""
+    try:
+        place.open_for_reading().close_file()
+    except FileBusyError as exc:
+        note(f"{exc.what}: the page shows it once its writer has closed it")
