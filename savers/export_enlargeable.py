@@ -25,7 +25,6 @@ from savers.enlargeable import (
     single,
     take,
 )
-from savers.enums import DataType
 from savers.export import DataToExportSaver, group_attributes
 from savers.interchange import DataLike, ExportLike, as_data, as_export
 from savers.low_level import H5SaverLowLevel
@@ -217,8 +216,17 @@ class DataToExportEnlargeableSaver(DataToExportSaver):
         if saver.get_last_node_name(nav_group) is None:
             for axis in self._enl_axes:
                 saver.add_axis(nav_group, axis, enlargeable=True)
-        names = (layout.array_name(DataType.axis, n) for n in range(len(self._enl_axes)))
-        return [growing_slot(child(nav_group, name)) for name in names]
+        present = saver._arrays_in(nav_group)
+        if len(present) != len(self._enl_axes):
+            raise ShapeError(
+                "this group has another number of axes than the points have positions",
+                file=group.session.driver.location,
+                node=nav_group.path,
+                expected=", ".join(axis.label for axis in self._enl_axes),
+                found=", ".join(str(array.attrs.get("label", array.name)) for array in present),
+                remedy="Begin another group.",
+            )
+        return [growing_slot(array) for array in present]
 
     def _times(self, group: GROUP, length: int) -> Slot:
         """Find or create the array that says when each point was taken."""

@@ -242,6 +242,101 @@ def save_enlargeable_alone(names: Any, saver: Any) -> Saved:
     return [(f"{group.path}/EnlData00", at(power, 0))]
 
 
+def save_scan_images(names: Any, saver: Any) -> Saved:
+    """A scan of images from two cameras, with error bars and axes."""
+    scan = saver.add_scan_group("/RawData")
+    scan_saver = names.DataToExportExtendedSaver(saver, (3,))
+    stage = names.Axis("stage", units="mm", data=np.array([0.0, 1.0, 4.0]), index=0)
+    scan_saver.add_nav_axes(scan, [stage])
+    # pymodaq_data puts NaN into arrays of whole numbers, which means nothing.
+    dtype = np.int32 if names is savers else np.float32
+    cubes = [np.zeros((3, 2, 4), dtype), np.zeros((3, 2, 4), dtype)]
+
+    def axes(shift: int) -> list[Any]:
+        return [names.Axis("row", units="um", data=np.array([5.0, 7.0]), index=shift),
+                names.Axis("column", units="um", data=np.arange(4.0), index=shift + 1)]  # fmt: skip
+
+    def data(arrays: list[Any], shift: int, **kwargs: Any) -> Any:
+        return names.DataRaw("image", units="V", data=arrays, labels=["left", "right"],
+                             errors=[a / 4 for a in arrays], origin="camera",
+                             axes=[*kwargs.pop("more", []), *axes(shift)], **kwargs)  # fmt: skip
+
+    for number in range(3):
+        images = [np.arange(8, dtype=dtype).reshape(2, 4) + 10 * number + n for n in range(2)]
+        for cube, image in zip(cubes, images, strict=True):
+            cube[number] = image
+        point = names.DataToExport("point", data=[at(data(images, 0), number)])
+        scan_saver.add_data(scan, at(point, number), (number,))
+    whole = data(cubes, 1, more=[stage], nav_indexes=(0,))
+    return [(f"{scan.path}/Data2D/CH00/Data00", at(whole, 0))]
+
+
+def save_scan_spread(names: Any, saver: Any) -> Saved:
+    """Points anywhere in a plane, as an adaptive scan visits them."""
+    scan = saver.add_scan_group("/RawData")
+    scan_saver = names.DataToExportExtendedSaver(saver, (5,))
+    x, y = np.random.default_rng(1).random((2, 5))
+    axes = [names.Axis("x", units="mm", data=x, index=0, spread_order=0),
+            names.Axis("y", units="mm", data=y, index=0, spread_order=1)]  # fmt: skip
+    scan_saver.add_nav_axes(scan, axes)
+    for number in range(5):
+        value = names.DataRaw("power", units="W", data=[np.array([number / 2])], origin="meter")
+        point = names.DataToExport("point", data=[at(value, number)])
+        scan_saver.add_data(scan, at(point, number), (number,), names.DataDistribution["spread"])
+    power = names.DataRaw("power", units="W", data=[np.arange(5.0) / 2], axes=axes,
+                          nav_indexes=(0,), distribution="spread", origin="meter")  # fmt: skip
+    return [(f"{scan.path}/Data0D/CH00/Data00", at(power, 0))]
+
+
+def save_timed_images(names: Any, saver: Any) -> Saved:
+    """A log of images from two cameras, and of a signal with two values."""
+    log = names.DataToExportTimedSaver(saver)
+    row = names.Axis("row", units="um", data=np.array([5.0, 7.0]), index=0)
+    column = names.Axis("column", units="um", data=np.arange(3.0), index=1)
+    images = [np.arange(6.0).reshape(2, 3), np.ones((2, 3))]
+    for number in range(4):
+        image = names.DataRaw("image", data=[i + number for i in images], axes=[row, column],
+                              labels=["left", "right"], origin="camera")  # fmt: skip
+        pair = names.DataRaw("pair", units="V", data=[np.array([float(number)]), np.array([2.5])],
+                             labels=["a", "b"], origin="meter")  # fmt: skip
+        point = names.DataToExport("point", data=[at(image, number), at(pair, number)])
+        log.add_data("/RawData", at(point, number))
+    time = names.Axis("time", units="s", data=START + np.arange(4.0), index=0)
+    row = names.Axis("row", units="um", data=np.array([5.0, 7.0]), index=1)
+    column = names.Axis("column", units="um", data=np.arange(3.0), index=2)
+    stacks = [np.stack([i + n for n in range(4)]) for i in images]
+    image = names.DataRaw("image", data=stacks, axes=[time, row, column], origin="camera",
+                          labels=["left", "right"], nav_indexes=(0,),
+                          distribution="spread")  # fmt: skip
+    pair = names.DataRaw("pair", units="V", data=[np.arange(4.0), np.full(4, 2.5)], axes=[time],
+                         labels=["a", "b"], origin="meter", nav_indexes=(0,),
+                         distribution="spread")  # fmt: skip
+    return [
+        ("/RawData/Data2D/CH00/EnlData00", at(image, 0)),
+        ("/RawData/Data0D/CH00/EnlData00", at(pair, 0)),
+    ]
+
+
+def save_blocks(names: Any, saver: Any) -> Saved:
+    """Spectra with one navigation axis, appended as blocks of points."""
+    log = names.DataEnlargeableSaver(saver, ("x",), ("mm",))
+    group = saver.add_det_group("/RawData")
+    energy = np.arange(4.0) / 8
+    for start in (0.0, 3.0):
+        axes = [names.Axis("x", units="mm", data=start + np.arange(3.0), index=0),
+                names.Axis("energy", units="eV", data=energy, index=1)]  # fmt: skip
+        values = np.arange(12.0).reshape(3, 4) + 100 * start
+        data = names.DataRaw("spectra", units="V", data=[values], axes=axes, nav_indexes=(0,),
+                             origin="cam")  # fmt: skip
+        log.add_data(group, at(data, start), axis_values=[start + np.arange(3.0)])
+    axes = [names.Axis("x", units="mm", data=np.arange(6.0), index=0),
+            names.Axis("energy", units="eV", data=energy, index=1)]  # fmt: skip
+    values = np.concatenate([np.arange(12.0).reshape(3, 4) + 100 * s for s in (0.0, 3.0)])
+    whole = names.DataRaw("spectra", units="V", data=[values], axes=axes, nav_indexes=(0,),
+                          origin="cam", distribution="spread")  # fmt: skip
+    return [(f"{group.path}/EnlData00", at(whole, 0))]
+
+
 PROGRAMS = [
     save_plain,
     save_bundle,
@@ -250,6 +345,10 @@ PROGRAMS = [
     save_timed,
     save_enlargeable,
     save_enlargeable_alone,
+    save_scan_images,
+    save_scan_spread,
+    save_timed_images,
+    save_blocks,
 ]
 
 
@@ -370,19 +469,61 @@ def test_they_list_all_our_data(pymodaq: Any, ours: str, theirs: str, tmp_path: 
         assert str(loader.get_node("/RawData/Logger")[0]) == "a line"
 
 
-def test_their_browser_walks_our_file(
+def test_logs_in_both_directions(pymodaq: Any, ours: str, theirs: str, tmp_path: Path) -> None:
+    lines = ["first", "zweite ± 日本", "a\nb"]
+    for names, driver, path in (
+        (savers, ours, tmp_path / "ours.h5"),
+        (their_names(pymodaq), theirs, tmp_path / "theirs.h5"),
+    ):
+        with opened(names, driver, path) as saver:
+            logger = saver.get_set_logger()
+            for line in lines:
+                logger.append(line)
+    with their_loader(pymodaq, theirs, tmp_path / "ours.h5") as loader:
+        logger = loader.get_node("/RawData/Logger")
+        assert [str(logger[n]) for n in range(3)] == lines
+    with savers.H5BrowserUtil(tmp_path / "theirs.h5", ours) as browser:
+        assert browser.get_node("/RawData/Logger").read() == lines
+        assert "Logger" in browser.tree()
+
+
+def test_our_browser_exports_their_file(
     pymodaq: Any, ours: str, theirs: str, tmp_path: Path
+) -> None:
+    """What was exported from a file of theirs is loaded by them as before."""
+    with opened(their_names(pymodaq), theirs, tmp_path / "theirs.h5") as saver:
+        saved = save_scan_2d(their_names(pymodaq), saver)
+    with savers.H5BrowserUtil(tmp_path / "theirs.h5", ours) as browser:
+        for number, (where, _) in enumerate(saved):
+            browser.export_data(where, tmp_path / f"{number}.h5", backend=ours)
+    for number, (where, _) in enumerate(saved):
+        with their_loader(pymodaq, theirs, tmp_path / "theirs.h5") as loader:
+            wanted = as_data(loader.load_data(where))
+        with their_loader(pymodaq, theirs, tmp_path / f"{number}.h5") as loader:
+            check_same(loader.load_data(where), wanted)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_their_browser_walks_our_file(
+    pymodaq: Any, ours: str, theirs: str, tmp_path: Path, program: Any
 ) -> None:
     path = tmp_path / "ours.h5"
     with opened(savers, ours, path) as saver:
-        saved = save_scan_2d(savers, saver)
+        saved = program(savers, saver)
+        saver.add_log("a line")
+        paths = {node.path for node in saver.walk_nodes("/")}
     browser = pymodaq.browsing.H5BrowserUtil(backend=theirs)
     browser.open_file(path, "r")
     try:
+        assert {node.path for node in browser.walk_nodes("/")} == paths
         for node in browser.walk_nodes("/"):
             browser.get_h5_attributes(node.path)
         for where, _ in saved:
-            attrs = browser.get_h5_attributes(where)[0]
-            assert attrs
+            attrs, settings, scan_settings, pixmaps = browser.get_h5_attributes(where)
+            assert attrs["TITLE"]
+            assert (settings, scan_settings, pixmaps) == ([], None, [])
+        assert browser.get_h5file_scans("/") == []
+        browser.export_data("/RawData/Logger", tmp_path / "log.txt", "Text files (*.txt)")
+        assert (tmp_path / "log.txt").read_text() == "a line\n"
     finally:
         browser.close_file()

@@ -188,6 +188,9 @@ def test_several_axes_that_grow(saver: H5SaverLowLevel) -> None:
     single.add_data(saver.add_det_group(WHERE), point(1), axis_value=3.0)
     with pytest.raises(ShapeError):
         DataToExportEnlargeableSaver(saver, ("x", "y"), ("mm",))
+    three = DataToExportEnlargeableSaver(saver, ("t", "u", "v"), ("", "", ""))
+    with pytest.raises(ShapeError, match=r"NavAxes.*expected t, u, v; found x, y"):
+        three.add_data(WHERE, point(1), axis_values=[1.0, 2.0, 3.0])
 
 
 @pytest.mark.parametrize("nav", [0, 1])
