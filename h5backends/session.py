@@ -330,13 +330,18 @@ class Session:
             length = buffer.stale_length
             if length is None:
                 continue
-            shape = self.encoded_shape((length, *buffer.shape[1:]), grows=True)
-            if not self._swmr:
-                self.driver.write_attr(buffer.handle, "shape", shape)
-            elif isinstance(self.driver, SupportsSwmr):
-                # In a file made elsewhere the attribute has no room to grow: the array counts.
-                self.driver.overwrite_attr(buffer.handle, "shape", shape)
+            self.write_length(buffer.handle, length)
             buffer.note_length()
+
+    def write_length(self, handle: Handle, length: int) -> None:
+        """Bring the ``shape`` attribute of a growing array up to date; the lock is held."""
+        row_shape = self.driver.shape(handle)[1:]
+        shape = self.encoded_shape((length, *row_shape), grows=True)
+        if not self._swmr:
+            self.driver.write_attr(handle, "shape", shape)
+        elif isinstance(self.driver, SupportsSwmr):
+            # In a file made elsewhere the attribute has no room to grow: the array counts.
+            self.driver.overwrite_attr(handle, "shape", shape)
 
     def encoded_shape(self, shape: tuple[int, ...], grows: bool) -> Stored:
         """Return the ``shape`` attribute in stored form.

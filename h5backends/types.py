@@ -89,6 +89,10 @@ class Capability(Flag):
     """Whole chunks can be written and read around the filter pipeline."""
     VIRTUAL = auto()
     """Can make arrays whose elements are in other files."""
+    RESERVE = auto()
+    """Several programs can make one array longer at a time, and each gets rows of its own."""
+    PARALLEL = auto()
+    """The ranks of an MPI program can write one file together (``comm=`` when it is opened)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from h5backends.drivers._hsds_array import Array
-from h5backends.drivers._hsds_http import Connection, Refused
+from h5backends.drivers._hsds_http import Away, Connection, Refused
 from h5backends.drivers._hsds_session import HsdsSession
 from h5backends.drivers._hsds_types import pack_rows, select, shape_of
 from h5backends.drivers._hsds_values import resize
 from h5backends.errors import NodeNotFoundError, RemoteError, ShapeError
 
-__all__ = ["append_ragged", "append_rows"]
+__all__ = ["append_ragged", "append_rows", "reserve"]
 
 _DOCUMENT_BYTES = 700_000
 """HSDS takes documents up to 1 MiB; base64 makes four bytes of three."""
@@ -93,6 +93,35 @@ def append_ragged(session: HsdsSession, array: Array, rows: Sequence[NDArray[Any
         if full or last == len(values):
             _append(session, array, start, (first, last), pack)
             first, size = last, 0
+
+
+def reserve(session: HsdsSession, array: Array, count: int) -> int:
+    """Make an array longer by rows that are written later, by this process alone.
+
+    Returns
+    -------
+    int
+        The first of the new rows.
+
+    Raises
+    ------
+    RemoteError
+        The server did not answer. It may have made the array longer: rows that nobody writes.
+    """
+    _require(session, array)
+
+    def send(http: Connection) -> int:
+        start = http.extend(array.id, count)
+        if start < (array.length or 0):
+            # Rows that are in use: what it had not stored comes first, then another try.
+            raise Away("it was restarted, and has forgotten how long the array was")
+        return start
+
+    array.reserved = True
+    start = session.ask(send, array.path, changes=True)
+    array.length = array.reach = array.foreign = start + count
+    session.kept.keep_length(array)
+    return start
 
 
 def _require(session: HsdsSession, array: Array) -> None:

@@ -47,6 +47,8 @@ class Array:
         Whether this process has removed it.
     shared : bool
         Whether another program was seen to append too.
+    reserved : bool
+        Whether this process takes rows as several programs do, each its own.
     foreign : int
         Rows that were there before this process appended: never to be written again.
     dtype : numpy.dtype
@@ -67,7 +69,7 @@ class Array:
         self.row_shape = shape[1:]
         self.length: int | None = shape[0] if shape else None
         self.reach = self.foreign = self.length or 0
-        self.gone = self.shared = False
+        self.gone = self.shared = self.reserved = False
         layout = self._creation.get("layout") or described.get("layout") or {}
         dims = layout.get("dims") if str(layout.get("class")).startswith("H5D_CHUNKED") else None
         self.chunks: tuple[int, ...] | None = tuple(dims) if dims else None

@@ -50,7 +50,7 @@ def interference(http: Connection, kept: Kept, found: int) -> RemoteError | None
         What to raise.
     """
     array = kept.array
-    if 0 <= found <= kept.most or array.shared:
+    if 0 <= found <= kept.most or array.shared or (array.reserved and found >= 0):
         return None
     array.shared = True  # the next append looks first
     gone = found < 0

@@ -41,7 +41,9 @@ __all__ = [
     "SupportsDescriptor",
     "SupportsDirectChunk",
     "SupportsFsync",
+    "SupportsParallel",
     "SupportsRefresh",
+    "SupportsReserve",
     "SupportsSwmr",
     "SupportsVirtual",
 ]
@@ -57,7 +59,7 @@ class Appender(Protocol):
         ----------
         start : int
             Length of the array before the call.
-        rows : ndarray, shape (k, *row_shape), the stored dtype, C-contiguous
+        rows : ndarray, shape ``(k, *row_shape)``, the stored dtype, C-contiguous
             The new rows, at least one. The caller may reuse the memory afterwards.
         """
 
@@ -426,6 +428,36 @@ class SupportsFsync(Protocol):
 
     def fsync(self) -> None:
         """Flush, and return when the storage device or the server's store has the data."""
+
+
+@runtime_checkable
+class SupportsReserve(Protocol):
+    """Drivers with ``RESERVE``."""
+
+    def reserve(self, handle: Handle, count: int) -> int:
+        """Make an ``EARRAY`` longer and return the first of the new rows.
+
+        In one step: whoever else does the same at this time gets other rows.
+
+        Parameters
+        ----------
+        handle : handle
+            The array.
+        count : int
+            How many rows, at least one. They hold the fill value.
+        """
+
+
+@runtime_checkable
+class SupportsParallel(Protocol):
+    """Drivers with ``PARALLEL``.
+
+    Ranks change the tree, attributes and lengths together, all with the same calls in the same
+    order; they read and write boxes each by itself, and together what is compressed.
+    """
+
+    def write_together(self, handle: Handle, box: Box | None, values: NDArray[Any]) -> None:
+        """Write a box in one step with all ranks; None by a rank that has nothing to write."""
 
 
 @runtime_checkable

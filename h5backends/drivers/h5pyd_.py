@@ -51,6 +51,7 @@ class H5pydDriver(Driver):
         | Capability.REFRESH
         | Capability.SHARED_WRITE
         | Capability.FSYNC
+        | Capability.RESERVE
     )
 
     def __init__(self, location: str, mode: Mode, options: OpenOptions) -> None:
@@ -252,6 +253,10 @@ class H5pydDriver(Driver):
 
     def appender(self, handle: Node) -> Appender:
         return _HsdsAppender(self._session, self._array(handle))
+
+    def reserve(self, handle: Node, count: int) -> int:
+        """Make an array longer and return the first of the new rows; each caller's own."""
+        return appending.reserve(self._session, self._array(handle), count)
 
     def append_ragged(self, handle: Node, rows: Sequence[NDArray[Any]]) -> None:
         appending.append_ragged(self._session, self._array(handle), rows)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from h5backends.buffer import RowBuffer
 from h5backends.conform import conform
-from h5backends.drivers.base import SupportsRefresh
+from h5backends.drivers.base import SupportsRefresh, SupportsReserve
 from h5backends.errors import DataError, NodeKindError, SelectionError, ShapeError
 from h5backends.nodes.base import Node, shown
 from h5backends.selection import Selection, select
@@ -246,6 +246,55 @@ class EARRAY(CARRAY):
         if rows is None or rows.detached:
             rows = self._rows = self._session.rows(self._handle)
         rows.append(data, expand)
+
+    def reserve(self, rows: int, shared: bool = False) -> slice:
+        """Make the array longer by rows that hold the fill value, to be written later.
+
+        On a server that several programs write to, each gets rows of its own, however close
+        together they ask. Where the ranks of an MPI program have the file open, all must ask for
+        the same.
+
+        Parameters
+        ----------
+        rows : int
+            How many.
+        shared : bool
+            Whether it must hold between programs; without it, only within this one.
+
+        Returns
+        -------
+        slice
+            The new rows: ``array[slice] = data``.
+
+        Raises
+        ------
+        UnsupportedError
+            `shared`, with a driver whose files belong to one program at a time.
+        ShapeError
+            A negative number.
+        ReadOnlyError, FileClosedError, StorageError, RemoteError
+            The file does not take data.
+        """
+        session = self._session
+        with session.lock:
+            session.require_writable(self.path)
+            driver, handle = session.driver, self._handle
+            if shared:
+                driver.require(Capability.RESERVE, "reserve rows for several programs")
+            if rows < 0:
+                raise ShapeError("a number of rows cannot be negative", found=rows, node=self.path)
+            if session.pending(handle) is not None:
+                session.forget(self.path)  # it counts the rows by itself
+            start = driver.shape(handle)[0]
+            if rows and isinstance(driver, SupportsReserve):
+                start = driver.reserve(handle, rows)
+            elif rows:
+                session.require_room()
+                driver.resize(handle, start + rows)
+                session.write_length(handle, start + rows)
+            if rows:
+                session.touch()
+        return slice(start, start + rows)
 
 
 def _join(blocks: list[NDArray[Any]], axis: int) -> NDArray[Any]:

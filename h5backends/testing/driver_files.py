@@ -14,6 +14,7 @@ from h5backends.drivers.base import (
     SupportsDirectChunk,
     SupportsFsync,
     SupportsRefresh,
+    SupportsReserve,
     SupportsSwmr,
     SupportsVirtual,
 )
@@ -40,6 +41,7 @@ _PROTOCOLS = {
     Capability.FSYNC: SupportsFsync,
     Capability.DIRECT_CHUNK: SupportsDirectChunk,
     Capability.VIRTUAL: SupportsVirtual,
+    Capability.RESERVE: SupportsReserve,
 }
 
 

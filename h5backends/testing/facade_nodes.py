@@ -15,12 +15,15 @@ from h5backends.errors import (
     NodeKindError,
     NodeNameError,
     NodeNotFoundError,
+    ReadOnlyError,
+    ShapeError,
+    UnsupportedError,
 )
 from h5backends.nodes import CARRAY, EARRAY, GROUP, VLARRAY, StringARRAY
 from h5backends.testing.facade_values import carray, earray, group_at
 from h5backends.testing.suite import OpenFile, Oracle, Suite, check, refusal
 from h5backends.testing.values import NAMES
-from h5backends.types import GroupType
+from h5backends.types import Capability, GroupType
 
 __all__ = ["NodeConformance"]
 
@@ -543,6 +546,43 @@ class NodeConformance(Suite):
         h5 = open_file("r")
         assert h5.get_attr("/array", "shape") == (7, 2)
         assert h5.get_attr("/texts", "shape") == (1,)
+
+    def test_node_reserved_rows(
+        self, open_file: OpenFile, oracle: Oracle, location: str
+    ) -> None:
+        h5 = open_file("w")
+        rows = h5.create_earray("/", "rows", "int32", data_shape=(2,), fill_value=-1)
+        rows.append([[1, 2], [3, 4]])
+        own = rows.reserve(3)
+        assert own == slice(2, 5)
+        assert rows.reserve(0) == slice(5, 5)
+        rows.append([5, 6])
+        assert rows.shape == (6, 2)
+        rows[own] = [[7, 7], [8, 8], [9, 9]]
+        assert rows.reserve(1) == slice(6, 7)
+        h5.close_file()
+        expected = [[1, 2], [3, 4], [7, 7], [8, 8], [9, 9], [5, 6], [-1, -1]]
+        check(oracle(location)["/rows"].values, np.array(expected, "int32"))
+        h5 = open_file("r")
+        check(earray(h5, "/rows").read(), np.array(expected, "int32"))
+        if Capability.LOCAL in h5.session.driver.capabilities:
+            assert h5.get_attr("/rows", "shape") == (7, 2)
+
+    def test_node_reserving_what_cannot_be(self, open_file: OpenFile) -> None:
+        h5 = open_file("w")
+        rows = h5.create_earray("/", "rows", "int32")
+        refusal(ShapeError, lambda: rows.reserve(-1))
+        length = 0
+        if Capability.RESERVE in h5.session.driver.capabilities:
+            assert rows.reserve(2, shared=True) == slice(0, 2)
+            length = 2
+        else:
+            error = refusal(UnsupportedError, lambda: rows.reserve(2, shared=True))
+            assert "RESERVE" in str(error)
+        h5.close_file()
+        h5 = open_file("r")
+        refusal(ReadOnlyError, lambda: earray(h5, "/rows").reserve(1))
+        assert len(earray(h5, "/rows")) == length
 
     def test_node_save_file_as(self, open_file: OpenFile, location: str, oracle: Oracle) -> None:
         h5 = open_file("w")

@@ -312,7 +312,48 @@ def test_a_forked_process_makes_no_request(driver: H5pydDriver) -> None:
 
 def test_capabilities(driver: H5pydDriver) -> None:
     wanted = Capability.REMOTE | Capability.REFRESH | Capability.SHARED_WRITE | Capability.FSYNC
-    assert driver.capabilities == wanted | Capability.PERSISTENT
+    assert driver.capabilities == wanted | Capability.PERSISTENT | Capability.RESERVE
+
+
+def test_reserved_rows_are_each_programs_own(hsds: HSDS, domain: str) -> None:
+    """Drivers that know nothing of each other get different rows, also at the same time."""
+    with contextlib.closing(opened(hsds, domain, "w")) as first:
+        growing(first)
+        first.flush()
+        taken: list[int] = []
+
+        def take(count: int) -> None:
+            with contextlib.closing(opened(hsds, domain, "r+")) as driver:
+                node = driver.get("/rows")
+                for _ in range(15):
+                    start = driver.reserve(node, count)
+                    box = (slice(start, start + count, 1),)
+                    driver.write(node, box, np.full(count, float(count)))
+                    taken.extend(range(start, start + count))
+
+        threads = [threading.Thread(target=take, args=(count,)) for count in (1, 2, 3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(taken) == list(range(90))
+    with raw(hsds, domain) as file:
+        values = file["rows"][:]
+    assert [int((values == count).sum()) for count in (1, 2, 3)] == [15, 30, 45]
+
+
+def test_reserving_after_rows_that_another_program_took(hsds: HSDS, domain: str) -> None:
+    with contextlib.closing(opened(hsds, domain, "w")) as first:
+        node = growing(first)
+        first.appender(node).append(0, np.arange(4.0))
+        with contextlib.closing(opened(hsds, domain, "r+")) as second:
+            assert second.reserve(second.get("/rows"), 2) == 4
+        assert first.reserve(node, 1) == 6
+        assert first.shape(node) == (7,)
+        first.appender(node).append(7, np.array([9.0]))
+        first.fsync()
+    with raw(hsds, domain) as file:
+        assert file["rows"][:].tolist() == [0, 1, 2, 3, 0, 0, 0, 9]
 
 
 def test_native_is_h5pyds_file(driver: H5pydDriver) -> None:
