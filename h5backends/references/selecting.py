@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from h5backends import selection
 from h5backends.errors import DTypeError, SelectionError, ShapeError
 from h5backends.references.grouping import Index
 
-__all__ = ["selected"]
+__all__ = ["is_count", "rows_of", "selected", "wanted_rows"]
 
 
 def selected(sel: Any, parents: int | None, mask: Any) -> tuple[Index, NDArray[np.bool_] | None]:
@@ -99,3 +100,50 @@ def _unknown(sel: Any) -> SelectionError:
         found=repr(sel)[:60],
         remedy="Give the look-up table as region=, which has a row for each parent.",
     )
+
+
+def is_count(spec: Any) -> bool:
+    """Tell whether something is a number of rows."""
+    return hasattr(spec, "__index__") and not isinstance(spec, (bool, np.bool_, np.ndarray))
+
+
+def wanted_rows(spec: Any, length: int, counts: bool = True) -> tuple[int, int]:
+    """Return how many new rows are asked for, and how long the dataset must be.
+
+    Parameters
+    ----------
+    spec : int, slice, list of int or list of slice
+    length : int
+        Present length of the dataset.
+    counts : bool
+        Whether an integer is a number of rows, or one of them.
+    """
+    if is_count(spec) and counts:
+        if operator.index(spec) < 0:
+            raise SelectionError("a number of rows cannot be negative", found=spec)
+        return operator.index(spec), 0
+    if isinstance(spec, slice):
+        step = 1 if spec.step is None else spec.step
+        bounds = (spec.start or 0, length if spec.stop is None else spec.stop)
+        if not all(map(is_count, (*bounds, step))) or min(bounds) < 0 or step < 1:
+            raise SelectionError(
+                "rows are named by a slice that goes forwards from the beginning", found=spec
+            )
+        return 0, operator.index(bounds[1]) if bounds[1] > bounds[0] else 0
+    if isinstance(spec, (list, tuple)) and any(isinstance(part, slice) for part in spec):
+        return 0, max(wanted_rows(part, length, counts=False)[1] for part in spec)
+    rows = np.atleast_1d(np.asarray(spec))
+    if rows.dtype == bool:
+        return 0, rows.size
+    if rows.size and (rows.dtype.kind not in "ui" or rows.min() < 0):
+        raise SelectionError(
+            "rows are named by a number, a slice, or a list of these", found=repr(spec)[:60]
+        )
+    return 0, int(rows.max()) + 1 if rows.size else 0
+
+
+def rows_of(sel: Any, length: int) -> Any:
+    """Return a selection of rows that exist: an array of row numbers, or a slice as it is."""
+    if isinstance(sel, slice):
+        return np.arange(*selection.bounds(sel, length))
+    return selection.picks(np.atleast_1d(np.asarray(sel)), length, 0)
