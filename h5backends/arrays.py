@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from h5backends.drivers.base import SupportsSwmr
-from h5backends.errors import FileClosedError, H5Error, StorageError
+from h5backends.errors import FileClosedError, H5Error, StorageError, UnsupportedError
 from h5backends.nodes import CARRAY
 from h5backends.types import Box, Capability
 
@@ -58,7 +58,7 @@ class Array:
         What to read from.
     """
 
-    __slots__ = ("_refresh", "can_grow", "native", "node", "source")
+    __slots__ = ("_is_unreadable", "_refresh", "can_grow", "native", "node", "source")
 
     def __init__(self, source: Followable) -> None:
         self.source = source
@@ -66,6 +66,7 @@ class Array:
         self.native: Any = source
         if self.node is not None:
             self.native = self.node.node
+        self._is_unreadable = _is_virtual_in_file_object(self.native)
         refreshes, self.can_grow = _liveliness(source)
         self._refresh = getattr(source, "refresh", None) if refreshes else None
 
@@ -75,18 +76,19 @@ class Array:
         try:
             shape = self.source.shape
         except _FOREIGN as exc:
-            raise self._error(exc) from exc
+            raise self.error_for(exc) from exc
         return () if shape is None else tuple(shape)
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the elements."""
-        return self.source.dtype
+        dtype: np.dtype[Any] = self._told("dtype")
+        return dtype
 
     @property
     def maxshape(self) -> Limits:
         """The extent it may grow to; the present one for arrays that cannot grow."""
-        limits = getattr(self.native, "maxshape", None)
+        limits = self._told("maxshape", of_library=True)
         if limits is not None:
             return tuple(limits)
         if self.node is not None:
@@ -97,8 +99,15 @@ class Array:
     @property
     def chunks(self) -> tuple[int, ...] | None:
         """Chunk shape; None without chunks, or where it is not known."""
-        chunks = getattr(self.source, "chunks", None)
+        chunks = self._told("chunks")
         return tuple(chunks) if chunks else None
+
+    def _told(self, name: str, of_library: bool = False) -> Any:
+        """Return what the array, or the library's own object for it, says of itself."""
+        try:
+            return getattr(self.native if of_library else self.source, name, None)
+        except _FOREIGN as exc:
+            raise self.error_for(exc) from exc
 
     @property
     def name(self) -> str | None:
@@ -144,6 +153,12 @@ class Array:
         -------
         ndarray, the shape of the box, :attr:`dtype`
         """
+        if self._is_unreadable:
+            raise UnsupportedError(
+                "HDF5 cannot read a virtual dataset in a file object: it would crash",
+                node=self.name,
+                remedy="Open the file by its path; if a crash left it behind, repair it first.",
+            )
         return self._patiently(lambda: np.asarray(self.source[box]))
 
     def _patiently(self, look: Callable[[], _T]) -> _T:
@@ -153,7 +168,7 @@ class Array:
             try:
                 return look()
             except _FOREIGN as exc:
-                error = self._error(exc)
+                error = self.error_for(exc)
                 if isinstance(error, FileClosedError) or not self.is_assembled:
                     raise error from exc
                 now = time.monotonic()
@@ -162,7 +177,8 @@ class Array:
                     raise error from exc
             time.sleep(0.002)
 
-    def _error(self, exc: Exception) -> H5Error:
+    def error_for(self, exc: Exception) -> H5Error:
+        """Return this package's error for what a library raised."""
         if isinstance(exc, H5Error):
             return exc
         try:
@@ -172,6 +188,14 @@ class Array:
         if closed:
             return FileClosedError("the file is closed", remedy="Open it again.")
         return StorageError("the array cannot be read any more", node=self.name, found=exc)
+
+
+def _is_virtual_in_file_object(native: Any) -> bool:
+    """Tell whether values are in other files, which HDF5 would open as a Python file object."""
+    h5py = sys.modules.get("h5py")
+    if h5py is None or not isinstance(native, h5py.Dataset) or not native:
+        return False
+    return native.file.driver == "fileobj" and bool(native.is_virtual)
 
 
 def _liveliness(source: Any) -> tuple[bool, bool]:

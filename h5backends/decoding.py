@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from h5backends.drivers.base import SupportsDirectChunk
-from h5backends.errors import SelectionError, StorageError
+from h5backends.errors import H5Error, SelectionError, StorageError
 from h5backends.filters import FILTER_IDS
 from h5backends.nodes import CARRAY
 from h5backends.types import Filters
@@ -50,6 +50,9 @@ class Chunked(Protocol):
     @property
     def name(self) -> str | None:
         """Path in the file."""
+
+    def error_for(self, exc: Exception) -> H5Error:
+        """Return this package's error for what a library raised."""
 
 
 class ChunkDecoder:
@@ -84,15 +87,24 @@ class ChunkDecoder:
         return self._source.is_written(offset)
 
     def fetch(self, offset: tuple[int, ...]) -> Raw | None:
-        """Return a chunk as it stands in the file, None if nobody wrote to it yet."""
+        """Return a chunk as it stands in the file, None if nobody wrote to it yet.
+
+        Raises
+        ------
+        FileClosedError, StorageError
+            The file is closed, or cannot be read.
+        """
         try:
             return self._source.read(offset)
         except SelectionError:
             return None
         except _FAILURES as exc:
-            if not self._source.is_written(offset):
-                return None
-            raise self._error(offset, exc) from exc
+            try:
+                if not self._source.is_written(offset):
+                    return None
+            except _FAILURES:
+                pass  # the first error tells more
+            raise self._array.error_for(exc) from exc
 
     def decode(self, mask: int, raw: bytes) -> NDArray[Any]:
         """Return the elements of a chunk; may be called from any thread.
@@ -112,11 +124,9 @@ class ChunkDecoder:
                     raw = step(raw)
             return np.frombuffer(raw, self._dtype, self._count).reshape(self.chunks)
         except _failures() as exc:
-            raise self._error(None, exc) from exc
-
-    def _error(self, offset: tuple[int, ...] | None, exc: Exception) -> StorageError:
-        where = "" if offset is None else f" at {offset}"
-        return StorageError(f"a chunk{where} cannot be read", node=self._array.name, found=exc)
+            raise StorageError(
+                "a chunk cannot be decoded", node=self._array.name, found=exc
+            ) from exc
 
 
 class _Source(Protocol):

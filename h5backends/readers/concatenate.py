@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import atexit
-import io
 import os
 import tempfile
+import uuid
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -46,7 +46,8 @@ def concatenated_hdf5_data(
         The measurements, in order. Metadata are those of the first.
     path_out : path, True or None
         A file to write; True for one in the temporary folder that is there until this program
-        ends; None for one in memory, which cannot go to other processes.
+        ends; None for none: HDF5 then reads whole files into memory, and the result cannot go
+        to other processes.
     compute_frame : bool
         Whether to number the frames, feature ``frame``, on from one measurement to the next.
     features : sequence of str, optional
@@ -76,6 +77,8 @@ def concatenated_hdf5_data(
     UserWarning
         A single file, which needs no joining; a feature that is no dataset and is left out.
     """
+    import h5py
+
     if isinstance(paths, (str, os.PathLike)) or not len(paths):
         raise MeasurementError("there is nothing to join", expected="a list of one or more files")
     if len(paths) == 1:
@@ -85,12 +88,13 @@ def concatenated_hdf5_data(
     for path in files:
         with _opened(path) as h5:
             parts.add(path, h5, compute_frame)
-    where, target = _target(path_out, files, overwrite)
-    with _created(where, target) as out:
+    roots = sorted({path.parent for path in files})
+    if path_out is None:
+        return HDF5Data(_in_memory(parts, compute_frame), basin_roots=roots)
+    path = _target(path_out, files, overwrite)
+    with _translated(path), h5py.File(path, "w", libver=_LIBVER) as out:
         parts.write(out, compute_frame)
-    roots = {path.parent for path in files}
-    source = target if isinstance(target, io.BytesIO) else where
-    return HDF5Data(source, basin_roots=sorted(roots))
+    return HDF5Data(path, basin_roots=roots)
 
 
 @dataclass
@@ -209,16 +213,14 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def _target(
-    path_out: bool | str | os.PathLike[str] | None, files: Sequence[Path], overwrite: bool
-) -> tuple[Path | None, Any]:
-    """Return where to write to: a path, and what h5py is to be given."""
-    if path_out is None:
-        return None, io.BytesIO()
+    path_out: bool | str | os.PathLike[str], files: Sequence[Path], overwrite: bool
+) -> Path:
+    """Return where to write to."""
     if path_out is True:
         number, name = tempfile.mkstemp(prefix="joined-", suffix=".rtdc")
         os.close(number)
         atexit.register(_remove, name, os.getpid())
-        return Path(name), name
+        return Path(name)
     if not isinstance(path_out, (str, os.PathLike)):
         raise MeasurementError(
             "this does not say where to write", expected="a path, True or None", found=path_out
@@ -230,7 +232,20 @@ def _target(
         raise FileOccupiedError(
             "the file exists", file=path, remedy="To replace it: overwrite=True."
         )
-    return path, str(path)
+    return path
+
+
+def _in_memory(parts: _Parts, compute_frame: bool) -> Any:
+    """Return an open file that is nowhere else.
+
+    Made by the core driver: virtual datasets in a Python file object crash HDF5 (2.0), which opens
+    their sources with the driver of the file that they are in.
+    """
+    import h5py
+
+    out = h5py.File(f"joined-{uuid.uuid4().hex}", "w", driver="core", backing_store=False)
+    parts.write(out, compute_frame)
+    return out
 
 
 def _remove(name: str, owner: int) -> None:
@@ -241,12 +256,9 @@ def _remove(name: str, owner: int) -> None:
 
 
 @contextmanager
-def _created(path: Path | None, target: Any) -> Iterator[Any]:
-    import h5py
-
+def _translated(path: Path) -> Iterator[None]:
     try:
-        with h5py.File(target, "w", libver=_LIBVER) as out:
-            yield out
+        yield
     except H5Error:
         raise
     except OSError as exc:

@@ -169,7 +169,8 @@ class Confinement:
             )
         # HDF5 looks beside the file and in the current folder.
         folder = os.path.dirname(os.path.abspath(os.fsdecode(item.file.filename)))
-        candidates = {Path(folder, name), Path(os.path.abspath(name))}
+        beside = os.path.abspath(os.path.join(folder, name))
+        candidates = {Path(beside), Path(os.path.abspath(name))}
         candidates |= {Path(folder, Path(name).name)} if os.path.isabs(name) else set()
         for path in candidates:
             if not self.allows(path) and (os.path.isabs(name) or path.exists()):

@@ -80,7 +80,7 @@ class Handle:
         """Close the file, unless it was given open; a second call does nothing."""
         if self._owned is not None and not self.is_inherited:
             self._owned.close()
-        self._owned = None
+        self._given = self._owned = None
         self._is_closed = True
 
 

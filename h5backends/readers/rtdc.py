@@ -118,6 +118,10 @@ class HDF5Data(Measurement):
             Neither the file nor a basin that is there has it.
         """
         _ = self.h5
+        if not isinstance(feat, str):
+            raise NodeNotFoundError(
+                "a feature is asked for by its name", file=self.path, found=repr(feat)
+            )
         if feat in self._scalars:
             return self._scalars[feat]
         found = self.get_image_cache(feat) if feat in IMAGE_FEATURES else self._events.find(feat)

@@ -130,7 +130,7 @@ def test_no_mapping(mapping: Any, error: type[Exception]) -> None:
 
 def test_rows_that_are_not_there() -> None:
     for rows in ([5], [0, 99], [-6]):
-        with pytest.raises(SelectionError, match="not there|before the first"):
+        with pytest.raises(SelectionError, match=r"not there|before the first"):
             get_mapped_object(numbers(5), rows)
     with pytest.raises(SelectionError, match="not there"):
         MappedHDF5Dataset(MappedHDF5Dataset(numbers(5), np.array([1, 2])), np.array([2]))
