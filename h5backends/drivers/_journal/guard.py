@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _thread
 import gc
+import importlib
 import signal
 import threading
 from types import FrameType
@@ -17,12 +18,19 @@ from typing import Any
 __all__ = ["GUARD"]
 
 _SIGNALS = tuple(
-    getattr(signal, name)
+    int(getattr(signal, name))
     for name in ("SIGTERM", "SIGHUP", "SIGALRM", "SIGBREAK", "SIGINT")
     if hasattr(signal, name)
 )
 """That of the keyboard last, see `_Guard._let_go`."""
 _CALLS_LOOKED_AT = 8
+
+try:
+    # Without the enumerations that the module signal makes of everything: twenty times as fast.
+    _fast: Any = importlib.import_module("_signal")
+except ImportError:
+    _fast = signal
+_get_handler, _set_handler = _fast.getsignal, _fast.signal
 
 
 class _Guard:
@@ -32,6 +40,8 @@ class _Guard:
     ----------
     callbacks : set of code objects
         The functions that HDF5 calls.
+    inside_main : int
+        How often the main thread entered, and did not leave yet.
     """
 
     def __init__(self) -> None:
@@ -39,7 +49,7 @@ class _Guard:
         self._main = threading.main_thread().ident
         self._lock = threading.Lock()
         self._inside = 0
-        self._inside_main = 0
+        self.inside_main = 0
         self._collecting = False
         self._handlers: dict[Any, Any] = {}
         self._waiting: set[signal.Signals] = set()
@@ -48,9 +58,9 @@ class _Guard:
     def enter(self) -> None:
         """Begin: until `leave`, signals wait and nothing is collected."""
         if _thread.get_ident() == self._main:
-            if not self._inside_main:
+            if not self.inside_main:
                 self._hold_signals()
-            self._inside_main += 1
+            self.inside_main += 1
         with self._lock:
             if not self._inside:
                 self._collecting = gc.isenabled()
@@ -64,8 +74,8 @@ class _Guard:
             if not self._inside and self._collecting:
                 gc.enable()
         if _thread.get_ident() == self._main:
-            self._inside_main -= 1
-            if not self._inside_main:
+            self.inside_main -= 1
+            if not self.inside_main:
                 self._let_go()
 
     def forget(self) -> None:
@@ -75,32 +85,31 @@ class _Guard:
         self._main = threading.main_thread().ident
         if inside and self._collecting:
             gc.enable()
-        self._inside_main = 0
+        self.inside_main = 0
         self._let_go()
 
     # -- signals --------------------------------------------------------------------------------
     def _hold_signals(self) -> None:
         try:
             for number in _SIGNALS:
-                handler = signal.getsignal(number)
-                if callable(handler):
+                handler = _get_handler(number)
+                if handler.__class__ is not int and handler is not None:
                     self._handlers[number] = handler
-                    signal.signal(number, self._wait)
+                    _set_handler(number, self._wait)
         except BaseException:
             self._let_go()
             raise
 
     def _let_go(self) -> None:
-        handlers = list(self._handlers.items())
-        self._handlers.clear()
+        handlers, self._handlers = self._handlers, {}
         try:
-            for number, handler in handlers:
-                signal.signal(number, handler)  # with the last one, an interrupt may be raised
+            for number, handler in handlers.items():
+                _set_handler(number, handler)  # with the last one, an interrupt may be raised
         finally:
-            waiting = list(self._waiting)
-            self._waiting.clear()
-            for number in waiting:
-                _thread.interrupt_main(number)
+            if self._waiting:
+                waiting, self._waiting = self._waiting, set()
+                for number in waiting:
+                    _thread.interrupt_main(number)
 
     def _wait(self, number: int, frame: FrameType | None) -> None:
         self._waiting.add(signal.Signals(number))
@@ -112,12 +121,12 @@ class _Guard:
         To be called by what HDF5 calls. Only needed in the main thread, others never get any, at
         work with the library's own objects, outside `enter` and `leave`.
         """
-        if self._inside_main or _thread.get_ident() != self._main:
+        if _thread.get_ident() != self._main:
             return
-        handler = signal.getsignal(signal.SIGINT)
+        handler = _get_handler(signal.SIGINT)
         if callable(handler) and handler != self._outside_callbacks:
             self._watched = handler
-            signal.signal(signal.SIGINT, self._outside_callbacks)
+            _set_handler(signal.SIGINT, self._outside_callbacks)
 
     def _outside_callbacks(self, number: int, frame: FrameType | None) -> None:
         at = frame

@@ -100,10 +100,12 @@ class Hooks:
     def _on_write(
         self, file: int, kind: int, access: int, place: int, size: int, memory: int
     ) -> int:
+        if not GUARD.inside_main:
+            GUARD.watch()
         found = self.taps.get(file)
-        GUARD.watch()
         if found is None or place >= found.end:
-            return self.through(file, kind, access, place, size, memory)
+            write = self._write if size < _BULK else self._bulk
+            return write(file, kind, access, place, size, memory)  # type: ignore[no-any-return]
         return _safely(found.write, kind, access, place, size, memory)
 
     def _on_read(
