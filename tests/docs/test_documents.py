@@ -1,9 +1,12 @@
-"""Every Python block of the README and the documentation runs, in order, in one folder."""
+"""Every block of the README and the documentation runs, in order, in one folder."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +25,11 @@ def _blocks(document: Path) -> Iterator[tuple[str, str, int]]:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_blocks_run(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run the ``python`` blocks; a ``text`` block right behind one must be what it printed."""
+    """Run what a reader would.
+
+    The ``python`` blocks, of which a ``text`` block right behind must be what they printed, and
+    the lines with our command in ``sh`` blocks; ``console`` is for what waits for a user.
+    """
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": "__main__"}
     printed: str | None = None
@@ -34,9 +41,25 @@ def test_blocks_run(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
             with contextlib.redirect_stdout(output):
                 exec(code, namespace)
             printed = output.getvalue()
+        elif language == "sh":
+            for command in content.splitlines():
+                if command.startswith("h5backends "):
+                    _run(command, f"{document.name}, line {line}")
         elif language == "text" and printed is not None:
             assert printed.strip() == content.strip(), f"{document.name}, line {line}"
             printed = None
+
+
+def _run(command: str, where: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *shlex.split(command)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, f"{where}: {command}\n{done.stdout}{done.stderr}"
+    assert done.stdout, f"{where}: {command} says nothing"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
