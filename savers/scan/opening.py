@@ -9,6 +9,7 @@ from typing import Any
 
 from h5backends.drivers import registry
 from h5backends.errors import DTypeError, FileCrashedError, NodeNotFoundError, SwmrError
+from h5backends.localfile import check_before_open
 from h5backends.nodes import GROUP
 from h5backends.types import Capability
 from savers import layout
@@ -59,7 +60,7 @@ class Opening:
         self.live = can if live is None else live and not self._remote
         self._insists = live is True
         self._kind = kind
-        self._mend = mend
+        self.mend = mend
 
     def open(self, path: str | Path, mode: str = "a") -> H5SaverLowLevel:
         """Open a file.
@@ -74,10 +75,7 @@ class Opening:
         try:
             return self._open(path, mode)
         except FileCrashedError as exc:
-            if not self._mend:
-                exc.remedy = f"{exc.remedy or ''} Or begin with resume=True.".lstrip()
-                raise
-            self.repair(path)
+            self._repair(path, exc)
             return self._open(path, mode)
 
     def _open(self, path: str | Path, mode: str) -> H5SaverLowLevel:
@@ -92,12 +90,27 @@ class Opening:
                 _log.warning("%s: nobody can read along: %s", path, exc)
         return H5SaverLowLevel.from_file(path, kind, **options)
 
-    def repair(self, path: str | Path) -> None:
-        """Mend a local file that a crash left behind, if the user said so and it needs that."""
+    def prepare(self, path: Path) -> None:
+        """Make sure that a local file can be written to, at the cost of a look at its header.
+
+        Raises
+        ------
+        FileError
+            It cannot; one that a crash left behind only if nobody said that it is to be repaired.
+        """
+        try:
+            check_before_open(str(path), "r+", self.driver)
+        except FileCrashedError as exc:
+            self._repair(path, exc)
+
+    def _repair(self, path: str | Path, why: FileCrashedError) -> None:
+        if not self.mend:
+            why.remedy = f"{why.remedy or ''} Or begin with resume=True.".lstrip()
+            raise why
         from h5backends.swmr import repair
 
-        if self._mend and not self._remote and Path(path).exists() and repair(path).done:
-            _log.warning("%s: mended after a crash", path)
+        repair(path)
+        _log.warning("%s: mended after a crash", path)
 
 
 def in_saver(

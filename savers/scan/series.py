@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from h5backends.errors import FileOccupiedError, ShapeError
+from h5backends.errors import FileFormatError, FileOccupiedError, ShapeError
 from h5backends.nodes import GROUP
 from savers import layout
 from savers.low_level import H5SaverLowLevel
@@ -109,7 +110,7 @@ def _last_in(path: Path, opening: Opening, stem: str) -> tuple[int, int]:
     """Return the highest number of a scan, and of a file, that the master knows; -1 without."""
     if not path.exists():
         return -1, -1
-    opening.repair(path)
+    _prepare(path, opening)
     with opening.open(path, "r") as master:
         _require_master(master)
         groups = [n for n in master.raw_group.children().values() if isinstance(n, GROUP)]
@@ -125,7 +126,7 @@ def _last_in(path: Path, opening: Opening, stem: str) -> tuple[int, int]:
 def _holds(path: Path, opening: Opening, kind: str, number: int) -> bool:
     if not path.exists():
         return False
-    opening.repair(path)
+    opening.prepare(path)
     with opening.open(path, "r") as saver:
         return child(saver.raw_group, layout.group_name(kind, number)) is not None
 
@@ -156,7 +157,7 @@ def go_on(
     """
     if not path.exists():
         return None
-    opening.repair(path)
+    _prepare(path, opening)
     with opening.open(path, "r") as master:
         _require_master(master)
         group = find_scan(master, axes, name)
@@ -179,18 +180,26 @@ def go_on(
         stem = layout.group_stem(group_type(axes.kind))
         first = (layout.number_of(series.name, stem) or 0) // (rotation.scans or 1)
     series.first = int(first)
-    _find_made(series, opening)
+    _find_made(series)
     return series
 
 
-def _find_made(series: Series, opening: Opening) -> None:
+def _find_made(series: Series) -> None:
     """Find the files that exist; the master may not know the last one yet."""
     number = series.first
     while series.file(number).exists() or number in series.numbers():
         if series.file(number).exists():
-            opening.repair(series.file(number))
             series.made.add(number)
         number += 1
+
+
+def _prepare(master: Path, opening: Opening) -> None:
+    """Make sure that the master can be used; where files are mended, its parts come first."""
+    for number in parts_beside(master) if opening.mend else []:
+        # A file that is something else only has a name like a part.
+        with contextlib.suppress(FileFormatError):
+            opening.prepare(master.with_name(part_name(master, number)))
+    opening.prepare(master)
 
 
 def _require_master(file: H5SaverLowLevel) -> None:

@@ -44,7 +44,9 @@ class Program:
         )
         self.visited: list[int] = []
         word, _, done = self.hear().partition(" ")
-        assert word == "begun", word
+        if word != "begun":
+            self.__exit__(None, None, None)
+            raise AssertionError(f"it ended with {self.process.returncode}")
         self.begun = int(done)
 
     def hear(self) -> str:
