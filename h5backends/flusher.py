@@ -33,7 +33,12 @@ class Flusher:
         self._thread = threading.Thread(
             target=self._run, name=f"flush {session.driver.location}", daemon=True
         )
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as exc:
+            # From Python 3.12 on no thread starts while the program ends; closing writes all.
+            _log.debug("%s: not flushed by time: %s", session.driver.location, exc)
+            self._stop.set()
 
     def wake(self) -> None:
         """Have the file looked after from now on; next to free while it is already."""
@@ -44,7 +49,8 @@ class Flusher:
         """End the thread; wait for it unless the caller holds the session's lock."""
         self._stop.set()
         self._work.set()
-        if wait and threading.current_thread() is not self._thread:
+        started = self._thread.ident is not None
+        if wait and started and threading.current_thread() is not self._thread:
             self._thread.join()
 
     def _run(self) -> None:

@@ -266,6 +266,27 @@ class TestTheEnd:
             np.testing.assert_array_equal(h5.read("/array"), np.arange(1000.0))
             assert h5.read("/texts") == ["last words"]
 
+    def test_rows_that_come_when_no_thread_can_start_any_more(self, local_place: Place) -> None:
+        """As from Python 3.12 on in functions that are called at exit."""
+        code = _RECORD.replace("seconds=None", "seconds=0.01") + textwrap.dedent("""
+        h5.close_file()
+        import atexit, threading
+        def record_late():
+            def refuse(thread):
+                raise RuntimeError("can't create new thread at interpreter shutdown")
+            threading.Thread.start = refuse  # what Python itself does by then
+            h5.open_file(sys.argv[2], "a")
+            array = h5.get_node("/array")
+            array.append(1000.0)
+            array.append(1001.0)
+            h5.close_file()
+        atexit.register(record_late)
+        """)
+        returned, _, err = run(code, local_place.driver, local_place.location)
+        assert (returned, err) == (0, "")
+        with local_place.open("r") as h5:
+            np.testing.assert_array_equal(h5.read("/array"), np.arange(1002.0))
+
     @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
     def test_a_signal_with_a_handler(self, local_place: Place, name: str) -> None:
         if not hasattr(signal, name) or sys.platform == "win32":
