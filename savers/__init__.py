@@ -36,10 +36,12 @@ if TYPE_CHECKING:
     from savers.signal import DataSaverLoader
     from savers.signals import H5Saver
     from savers.timed import DataToExportTimedSaver
+    from savers.writer import BackgroundWriter, QueueFullError, WriterCounters
 
 _HOMES = {
     "Axis": "data",
     "AxisSaverLoader": "axis",
+    "BackgroundWriter": "writer",
     "BkgSaver": "background",
     "DataCalculated": "data",
     "DataDim": "enums",
@@ -65,15 +67,18 @@ _HOMES = {
     "H5SaverBase": "settings",
     "H5SaverLowLevel": "low_level",
     "Rotation": "scan",
+    "QueueFullError": "writer",
     "SaveType": "enums",
     "Scan": "scan",
     "SaverSettings": "options",
     "SettingsError": "options",
+    "WriterCounters": "writer",
 }
 
 __all__ = [
     "Axis",
     "AxisSaverLoader",
+    "BackgroundWriter",
     "BkgSaver",
     "DataCalculated",
     "DataDim",
@@ -99,10 +104,12 @@ __all__ = [
     "H5SaverBase",
     "H5SaverLowLevel",
     "Rotation",
+    "QueueFullError",
     "SaveType",
     "SaverSettings",
     "Scan",
     "SettingsError",
+    "WriterCounters",
 ]
 
 
