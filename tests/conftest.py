@@ -95,3 +95,14 @@ def place(request: pytest.FixtureRequest, make_place: Any) -> Place:
 def local_place(request: pytest.FixtureRequest, make_place: Any) -> Place:
     """A new place, for each of the drivers of local files."""
     return make_place(request.param)
+
+
+@pytest.fixture(scope="session")
+def dcnum() -> Any:
+    """The real dcnum with real measurements, see `tests.dcnum_release`."""
+    from tests import dcnum_release
+
+    try:
+        return dcnum_release.load()
+    except dcnum_release.NotThereError as exc:
+        pytest.skip(f"dcnum {dcnum_release.VERSION} is not there: {exc}")

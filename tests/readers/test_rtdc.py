@@ -195,7 +195,7 @@ def test_md5sum(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("mapping", "part"),
-    [(None, "0"), (7, "7"), (slice(1, None, 2), "1-n-2"), (slice(-3, None), "-3-n-n")],
+    [(None, "0"), (7, "7"), (slice(1, None, 2), "1-n-2"), (slice(-3, None, -1), "-3-n--1")],
 )
 def test_pipeline_identifiers_can_be_read_back(mapping: Any, part: str) -> None:
     ppid = HDF5Data.get_ppid_from_ppkw({"pixel_size": 0.34, "index_mapping": mapping})
