@@ -89,6 +89,7 @@ class Viewer:
         self._tree_due = True
         self._tree_time = 0.0
         self._node_due = True
+        self._fresh = True
         self._array: Array | None = None
         self._picture: Picture | None = None
         self._choice = 0
@@ -208,7 +209,9 @@ class Viewer:
         log = None
         if self._log is not None and (moved or not self._log.lines) and self._log.update():
             log = self._log.lines[:]
-        sliders, frame = self._picture_news(moved)
+        # What is shown for the first time is read, whether the file changed or not.
+        fresh, self._fresh = self._fresh, False
+        sliders, frame = self._picture_news(moved or fresh)
         self._version = version
         return Update(standing, self._progress, rows, attributes, setup, sliders, frame, log)
 
@@ -246,7 +249,7 @@ class Viewer:
         attributes = attributes_of(node)
         self._picture, self._sliders, self._progress = None, (), Progress()
         self._array = None if array is None else describe(h5, array)
-        self._node_due = False
+        self._node_due, self._fresh = False, True
         if self._array is None:
             return attributes, Setup(node.path, node.title or node.name, note="nothing to plot")
         if self._choice >= len(choices(self._array)):

@@ -55,7 +55,7 @@ class Page:
         self._closed = closed
         self._open = True
         self._plot: Plot | None = None
-        self._setup: Setup | None = None
+        self._drawn: tuple[Setup, bool] | None = None
         self._sliders: dict[int, SliderWidget] = {}
         self._busy = False
         self._headline_time = 0.0
@@ -116,8 +116,7 @@ class Page:
             self._viewer.show_part(Part(new))
 
     def _on_log_scale(self, name: str, old: bool, new: bool) -> None:
-        if self._setup is not None:
-            self._viewer.redraw()
+        self._viewer.redraw()
 
     def _on_follow(self, name: str, old: bool, new: bool) -> None:
         if not self._busy:
@@ -187,7 +186,10 @@ class Page:
             self._headline.text = text
 
     def _show_setup(self, setup: Setup) -> None:
-        self._setup = setup
+        drawn = (setup, bool(self._log_scale.active))
+        if drawn == self._drawn:
+            return  # the same as before, in a file that was opened anew: what is seen stays
+        self._drawn = drawn
         self._ways.options = [(str(n), title) for n, title in enumerate(setup.ways)]
         self._ways.value = str(setup.way)
         self._parts.options = [part.value for part in setup.parts]
