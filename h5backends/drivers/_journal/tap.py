@@ -60,6 +60,8 @@ class Tap:
     ----------
     sync : bool
         Whether the next flush has to survive a power failure.
+    paused : bool
+        Whether a flush that HDF5 reports is not yet all that belongs together.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Tap:
     ) -> None:
         status = os.fstat(driver.descriptor)
         self.sync = False
+        self.paused = False
         self.end = status.st_size
         self.pieces = Pieces()
         self._hooks = hooks
@@ -141,6 +144,8 @@ class Tap:
     def commit(self, access: int) -> int:
         """Take what is held back into the file: a flush is over."""
         own = self._hooks.own
+        if self.paused:
+            return 0
         if self.pieces or self._shrink:
             noted = not self._is_atomic() and self._note()
             for place, data in self.pieces:

@@ -132,19 +132,37 @@ class OpenFile:
         if self.mode == "r":
             return
         with self.translate():
-            if self._native is not None and self._native.isopen:
-                self._native.flush()
+            self._flush_natively()
             self.low._flush_file(_WHOLE_FILE)
             if said := pending_failure():
                 raise failure(said, self.location, self.mode, "flushing")
+
+    def _flush_natively(self) -> None:
+        """Flush what was opened through PyTables' own object for the file.
+
+        HDF5 writes the values of what was opened through this identifier of the file, but the
+        metadata of everything: only after ours as well is the file consistent.
+        """
+        if self._native is None or not self._native.isopen:
+            return
+        if self._tap is not None:
+            self._tap.paused = True
+        try:
+            self._native.flush()
+        finally:
+            if self._tap is not None:
+                self._tap.paused = False
 
     def close(self) -> None:
         """Write everything and close; a second call does nothing."""
         if not self.is_open:
             return
-        self.is_open = False
         said = None
         with self.translate():
+            if self.mode != "r":
+                self._flush_natively()
+                self.low._flush_file(_WHOLE_FILE)
+            self.is_open = False
             if self._native is not None and self._native.isopen:
                 self._native.close()
             self.tree.close()
