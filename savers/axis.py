@@ -214,6 +214,10 @@ class AxisSaverLoader(DataManagement):
         return group.get_child(layout.array_name(self.data_type, number))
 
     # -- several data in one group --------------------------------------------------------------
+    def following(self, group: GROUP) -> int:
+        """Return the number that the next axis in a group gets."""
+        return self._numbers.following(group, self.data_type)
+
     def add_axes_of(self, group: GROUP, axes: Sequence[Axis], first_data: int) -> list[str]:
         """Save the axes of data, unless the data before them have the same.
 
@@ -236,12 +240,12 @@ class AxisSaverLoader(DataManagement):
         wanted = [axis_key(axis) for axis in axes]
         if following and wanted == [key for _, key in present]:
             return [name for name, _ in present]
+        attrs = {_FIRST: first_data} if first_data else {}
+        arrays = [self.add_axis(group, axis, metadata=attrs) for axis in axes]
         for name, _ in present:
             node = group.get_child(name)
             if _LAST not in node.attrs:
                 node.attrs[_LAST] = first_data - 1
-        attrs = {_FIRST: first_data} if first_data else {}
-        arrays = [self.add_axis(group, axis, metadata=attrs) for axis in axes]
         names = [array.name for array in arrays]
         self._last_set = (
             group.session,

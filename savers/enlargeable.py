@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from h5backends.errors import NodeKindError, ShapeError
+from h5backends.errors import DTypeError, NodeKindError, ShapeError
 from h5backends.nodes import EARRAY, GROUP, Node
 from savers import layout
 from savers.data import Axis, DataWithAxes
@@ -29,7 +29,17 @@ from savers.plan import (
 from savers.signal import DataSaverLoader, signal_attributes
 from savers.viewers import describe_signal
 
-__all__ = ["DataEnlargeableSaver", "block_length", "growing_slot", "positions_of"]
+__all__ = [
+    "DataEnlargeableSaver",
+    "block_length",
+    "even_out",
+    "growing_slot",
+    "listed_positions",
+    "named_axes",
+    "positions_of",
+    "single",
+    "take",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -314,7 +324,7 @@ class _GrowingPlan(Plan):
 
     def fit_axes(self, values: Iterable[Any] | None, rows: int) -> list[NDArray[Any]]:
         """Return the positions of a point on the growing axes, checked."""
-        given = [] if values is None else list(values)
+        given = listed_positions(values)
         if len(given) != len(self.axes):
             raise self.signals[0].misfit("axis values", len(self.axes), len(given))
         return [
@@ -392,6 +402,24 @@ def named_axes(names: Iterable[str], units: Iterable[str]) -> list[Axis]:
     ]
 
 
+def listed_positions(values: Iterable[Any] | None) -> tuple[Any, ...]:
+    """Return the positions of a point on the growing axes, none for None.
+
+    Raises
+    ------
+    DTypeError
+        It is a single number, which says not for which axis.
+    """
+    try:
+        return () if values is None else tuple(values)
+    except TypeError as exc:
+        raise DTypeError(
+            "axis_values are positions on all growing axes",
+            expected="a sequence of numbers, one for each axis",
+            found=repr(values),
+        ) from exc
+
+
 def _listed(texts: Iterable[str]) -> list[str]:
     return [texts] if isinstance(texts, str) else list(texts)
 
@@ -408,10 +436,15 @@ def block_length(data: DataLike) -> int:
 
     Raises
     ------
+    DTypeError
+        These are not data.
     ShapeError
         They have several navigation axes.
     """
-    nav = data.nav_indexes
+    try:
+        nav = data.nav_indexes
+    except AttributeError:
+        nav = as_data(data).nav_indexes  # says what it lacks
     if not nav:
         return 0
     indexes = list(nav)

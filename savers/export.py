@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from h5backends.creation import create_group
@@ -72,7 +73,7 @@ class DataToExportSaver(DataManagement):
         settings_as_xml: str = "",
         **kwargs: Any,
     ) -> None:
-        """Save a bundle.
+        """Save a bundle, all of it or nothing.
 
         Parameters
         ----------
@@ -92,8 +93,9 @@ class DataToExportSaver(DataManagement):
         """
         group = self._get_group(where)
         attrs = group_attributes(settings_as_xml, kwargs)
-        with group.session.hold():
+        with group.session.hold(), ExitStack() as whole:
             for channel, dwa in self._each(group, as_export(data), attrs):
+                whole.enter_context(self._data_saver.all_or_nothing(channel))
                 self._data_saver.add_data(channel, dwa)
 
     def add_bkg(self, where: str | Node, data: ExportLike | DataLike) -> None:

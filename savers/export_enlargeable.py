@@ -20,6 +20,7 @@ from savers.enlargeable import (
     block_length,
     even_out,
     growing_slot,
+    listed_positions,
     named_axes,
     positions_of,
     single,
@@ -277,7 +278,7 @@ class _BundlePlan(Plan):
 
     def take_axes(self, given: Iterable[Any] | None, values: list[Any], rows: int) -> None:
         """Check the positions of a point and add them to the values."""
-        positions = given if type(given) is tuple else tuple(given or ())
+        positions = given if type(given) is tuple else listed_positions(given)
         if len(positions) != len(self.axes):
             raise ShapeError(
                 "this point needs a position on every growing axis",
@@ -322,9 +323,9 @@ def time_of(data: ExportLike | DataLike) -> float:
 def as_parts(data: ExportLike | DataLike) -> Sequence[DataLike]:
     """Return the data of a bundle of whatever package, without converting those it has."""
     parts = getattr(data, "data", None)
-    if parts is None or hasattr(data, "nav_indexes"):
+    if not isinstance(parts, (list, tuple)) or hasattr(data, "nav_indexes"):
         return as_export(data).data
-    return parts  # type: ignore[no-any-return]
+    return parts
 
 
 def _same_length(data: DataLike, rows: int) -> None:

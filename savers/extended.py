@@ -119,6 +119,8 @@ class DataExtendedSaver(DataSaverLoader):
                 signal = self.open_signal(group, as_data(data), distribution, kwargs)
             plan = self._plans[point_key(where)] = Plan(where, session, [signal])
         signal = plan.signals[0]
+        if not hasattr(data, "nav_indexes"):
+            as_data(data)  # says what it lacks
         if self.complete(signal, data):
             plan.renew()
         values: list[Any] = []

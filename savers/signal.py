@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from h5backends.errors import NodeKindError, ShapeError
+from h5backends.errors import H5Error, NodeKindError, ShapeError
 from h5backends.nodes import CARRAY, GROUP, VLARRAY, Node
 from savers import layout
 from savers.axis import AxisSaverLoader
@@ -129,7 +130,7 @@ class DataSaverLoader(DataManagement):
             signal_attributes(dwa, number, dwa.nav_indexes, dwa.distribution.name) | kwargs
             for number in range(len(dwa))
         ]
-        with group.session.hold():
+        with group.session.hold(), self.all_or_nothing(group):
             first = self._numbers.following(group, self.data_type)
             self._add_arrays(group, (self.data_type, first), dwa.name, dwa.dim, dwa.data, attrs)
             axes = []
@@ -140,6 +141,29 @@ class DataSaverLoader(DataManagement):
                 name = f"{dwa.name}_errors"
                 self._add_arrays(group, place, name, dwa.dim, dwa.errors, attrs)
             self._describe(group, first, dwa, axes)
+
+    @contextmanager
+    def all_or_nothing(self, group: GROUP) -> Iterator[None]:
+        """Remove what was saved into a group so far if it is not saved to the end.
+
+        Parameters
+        ----------
+        group : GROUP
+            Where data are about to be saved.
+        """
+        first = self._numbers.following(group, self.data_type)
+        starts = {self.data_type: first, DataType.axis: self._axis_saver.following(group)}
+        if self._error_type is not None:
+            starts[self._error_type] = first
+        try:
+            yield
+        except BaseException:  # also where the user interrupts it
+            with suppress(H5Error):
+                for kind, number in starts.items():
+                    while (name := layout.array_name(kind, number)) in group:
+                        self._h5saver.remove_node(group, name)
+                        number += 1  # noqa: PLW2901 - counts on from there
+            raise
 
     def _add_arrays(
         self,

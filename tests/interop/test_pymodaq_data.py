@@ -254,7 +254,7 @@ def save_scan_images(names: Any, saver: Any) -> Saved:
 
     def axes(shift: int) -> list[Any]:
         return [names.Axis("row", units="um", data=np.array([5.0, 7.0]), index=shift),
-                names.Axis("column", units="um", data=np.arange(4.0), index=shift + 1)]  # fmt: skip
+                names.Axis("column", units="um", data=np.ones(4), index=shift + 1)]  # fmt: skip
 
     def data(arrays: list[Any], shift: int, **kwargs: Any) -> Any:
         return names.DataRaw("image", units="V", data=arrays, labels=["left", "right"],
