@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Any
@@ -17,6 +18,7 @@ from savers.interchange import AxisLike, as_axis
 __all__ = ["AxisGiven", "ScanAxes", "ScanKind", "require_same"]
 
 _FEW = 1_000_000
+_MOST_POINTS = 2**31
 
 AxisGiven = AxisLike | Sequence[Any] | str
 """An axis; name, unit and positions; or name and unit alone, for positions chosen later."""
@@ -86,6 +88,12 @@ class ScanAxes:
         self._positions: list[tuple[int, Any]] | None = None
         lengths = {} if self.grows else {axis.index: axis.size for axis in self.axes}
         self.shape = tuple(lengths[n] for n in sorted(lengths))
+        if math.prod(self.shape) > _MOST_POINTS:
+            raise ShapeError(
+                "no program can visit all points of this scan",
+                expected=f"at most {_MOST_POINTS:,} points",
+                found=f"shape {self.shape}",
+            )
 
     def _number_dimensions(self) -> None:
         """Number the dimensions as the axes say themselves, or else in their order."""

@@ -126,11 +126,18 @@ class RotatedRecording:
         return str(self._series.master)
 
     # -- points ---------------------------------------------------------------------------------
+    def makes_arrays(self, place: tuple[Any, ...]) -> bool:
+        """Tell whether arrays will be made for the next point, if it is this one."""
+        return self._recording is None or self._locate(place)[0] != self._number
+
+    def _locate(self, place: tuple[Any, ...]) -> tuple[int, int]:
+        return self._series.locate(self._count if self._axes.grows else place[0])
+
     def write(self, place: tuple[Any, ...], bundle: DataToExport) -> None:
         """Write one point, in the file that it belongs to."""
         if self._series.rows is None and self._rotation.scans is None:
             self._series.rows = self._find_rows(bundle)
-        number, step = self._series.locate(self._count if self._axes.grows else place[0])
+        number, step = self._locate(place)
         if number != self._number:
             self._turn_to(number)
         if self._recording is None:

@@ -51,6 +51,9 @@ class Recording(Protocol):
     def file(self) -> str:
         """Where to read all of the scan."""
 
+    def makes_arrays(self, place: tuple[Any, ...]) -> bool:
+        """Tell whether arrays will be made for the next point, if it is this one."""
+
     def write(self, place: tuple[Any, ...], bundle: DataToExport) -> None:
         """Write one point: at its indexes in a grid, or behind the others with its position."""
 
@@ -82,6 +85,11 @@ class _InOneFile:
         self.group = group
         self.file = saver.filename
         self._owned = owned
+        self._untouched = True
+
+    def makes_arrays(self, place: tuple[Any, ...]) -> bool:
+        """Tell whether arrays will be made for the next point, if it is this one."""
+        return self._untouched
 
     def signals(self) -> dict[SignalKey, str]:
         """Return the signals that the points have, with their units; none before the first."""
@@ -121,6 +129,7 @@ class GridRecording(_InOneFile):
     def write(self, place: tuple[int, ...], bundle: DataToExport) -> None:
         """Write one point at its indexes."""
         self._data.add_data(self.group, bundle, place, self._distribution)
+        self._untouched = False
 
     def completed(self) -> NDArray[np.intp]:
         """Return the indexes of the points that are written, one point a row."""
@@ -153,6 +162,7 @@ class GrowingRecording(_InOneFile):
             self._data.add_data(self.group, bundle)
         else:
             self._data.add_data(self.group, bundle, place)
+        self._untouched = False
 
     def completed(self) -> NDArray[np.float64]:
         """Return the positions of the points that are written (their times), one point a row."""

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from numpy.typing import DTypeLike, NDArray
 
+from h5backends import creation
 from h5backends.errors import (
     DataError,
     DTypeError,
@@ -135,6 +136,7 @@ class Scan:
         self._shield = Shield()
         self._number = 0
         about = About(title, {"scan_order": "snake" if snake else "lines"} | dict(metadata or {}))
+        creation.encoded(about.attrs)  # what cannot be stored must not leave an empty file
         arrays = {"fill_value": fill_value, "moving_axes": moving_axes}
         if isinstance(where, H5SaverLowLevel):
             given = {"rotate": rotate, "live": live, "backend": backend, **options}
@@ -256,13 +258,15 @@ class Scan:
     def _put(self, point: Point, given: tuple[Any, ...], values: Mapping[str, Any]) -> None:
         """Write a point; what ``point.write`` does."""
         self._require_open()
+        place = point.indexes or point.positions
         try:
-            bundle = self._signals.bundle(given, values)
+            in_full = self._recording.makes_arrays(place)
+            bundle = self._signals.bundle(given, values, in_full)
         except DataError as exc:
             exc.file, exc.node = exc.file or self.file, exc.node or self.group
             raise
         with self._shield:
-            self._recording.write(point.indexes or point.positions, bundle)
+            self._recording.write(place, bundle)
             self._signals.begin(bundle)
             self._visited.add(point.indexes)
         if self._bar is not None:

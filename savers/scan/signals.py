@@ -92,7 +92,9 @@ class Signals:
             self.expect({(data.origin, data.name): data.units for data in bundle})
         self._begun = True
 
-    def bundle(self, given: Sequence[Any], values: Mapping[str, Any]) -> DataToExport:
+    def bundle(
+        self, given: Sequence[Any], values: Mapping[str, Any], in_full: bool
+    ) -> DataToExport:
         """Return what was measured at one point as data, in the order of the first point.
 
         Parameters
@@ -100,6 +102,8 @@ class Signals:
         given : sequence of DataWithAxes, DataToExport or mapping
         values : mapping of str to anything
             Values by name.
+        in_full : bool
+            Whether arrays will be made for them, which takes all that is known about each.
 
         Raises
         ------
@@ -111,7 +115,7 @@ class Signals:
             _add(made, data)
         for item in (*(g for g in given if isinstance(g, Mapping)), values):
             for name, value in item.items():
-                _add(made, self._named(name, value))
+                _add(made, self._named(name, value, in_full))
         expected = self.expected
         if not expected:
             if not made:
@@ -133,10 +137,12 @@ class Signals:
     @staticmethod
     def _parts(given: Sequence[Any]) -> Iterable[DataWithAxes]:
         for item in given:
-            if not isinstance(item, Mapping):
+            if hasattr(item, "nav_indexes"):
+                yield as_data(item)
+            elif not isinstance(item, Mapping):
                 yield from as_export(item)
 
-    def _named(self, name: str, value: Any) -> DataWithAxes:
+    def _named(self, name: str, value: Any, in_full: bool) -> DataWithAxes:
         """Return the value of a name as data."""
         facts = self._known.get(name)
         if facts is None or hasattr(value, "nav_indexes"):
@@ -148,7 +154,7 @@ class Signals:
             value = [value]
         else:
             value, units = self._arrays(name, value, facts)
-        if not self._begun:
+        if in_full:
             return self._described(name, value, units, facts)
         return DataWithAxes(name, facts.source, data=value, origin=facts.origin, units=units)
 
@@ -184,7 +190,7 @@ class Signals:
     @staticmethod
     def _arrays(name: str, value: Any, facts: _Facts) -> tuple[list[NDArray[Any]], str]:
         """Return the arrays that a value is, and its unit."""
-        several = isinstance(value, (list, tuple)) and any(np.ndim(item) for item in value)
+        several = isinstance(value, (list, tuple)) and any(map(_is_array, value))
         items = list(value) if several else [value]
         units = facts.units
         arrays = []
@@ -231,6 +237,11 @@ def _add(made: dict[SignalKey, DataWithAxes], data: DataWithAxes) -> None:
         data = data.copy()
         data.origin = ORIGIN
     made[key] = data
+
+
+def _is_array(item: Any) -> bool:
+    array = getattr(item, "magnitude", item)
+    return isinstance(array, np.ndarray) and bool(array.ndim)
 
 
 def _names(keys: Iterable[SignalKey]) -> str:

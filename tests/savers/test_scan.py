@@ -224,6 +224,7 @@ VALUES: dict[str, tuple[Any, tuple[int, ...], str, int]] = {
     "a list of numbers": ([1, 2, 3], (3,), "i8", 1),
     "a vector": (np.arange(4, dtype="f4"), (4,), "f4", 1),
     "an image": (np.ones((3, 2), "u2"), (3, 2), "u2", 1),
+    "a list of lists": ([[1, 2], [3, 4]], (2, 2), "i8", 1),
     "a stack": (np.ones((2, 3, 4)), (2, 3, 4), "f8", 1),
     "channels": ([np.arange(3.0), np.ones(3)], (3,), "f8", 2),
     "a quantity": (Quantity(np.arange(3.0), "mV"), (3,), "f8", 1),

@@ -67,6 +67,8 @@ def test_a_grid_by_points(place: Place, order: str) -> None:
     part = Place("h5py", str(Path(place.location).with_name("map_0001.h5")))
     check(part, range(14, 28), (2, 7))
     with DataLoader(part.location) as loader:
+        assert loader.load_data_from_name_origin("power").units == "W"
+        assert loader.load_data_from_name_origin("spectrum").get_axis_from_label("energy")
         axes = {axis.label: axis for axis in loader.load_data_from_name_origin("power").axes}
         assert axes["x"].get_data().tolist() == [2, 3]
         assert axes["y"].get_data().tolist() == [1, 1.5, 2, 2.5, 3, 3.5, 4]
