@@ -8,13 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from h5backends import codec
-from h5backends.drivers.base import SupportsSwmr
 from h5backends.errors import DTypeError, NodeKindError, NodeNotFoundError
 from h5backends.nodes import CARRAY, GROUP, Node
 from h5backends.session import Session
 from savers import layout
 from savers.enums import DataType, SaveType
+from savers.lookup import attribute, child, fresh
 from savers.low_level import H5SaverLowLevel
 
 __all__ = [
@@ -71,33 +70,6 @@ def open_saver(
         expected="H5SaverLowLevel, Path or str",
         found=type(h5saver).__name__,
     )
-
-
-def child(group: GROUP, name: str) -> Node | None:
-    """Return a node of a group, None without it; the group's names are not listed."""
-    with group.session.lock:
-        return group.get_child(name) if name in group else None
-
-
-def attribute(node: Node, name: str, default: Any = None) -> Any:
-    """Return one attribute of a node, at the cost of one look-up where it is missing, too."""
-    session = node.session
-    with session.lock:
-        session.require_alive()
-        try:
-            stored = session.driver.read_attr(node.handle, name)
-        except KeyError:
-            return default
-    return codec.decode(name, stored)
-
-
-def fresh(array: CARRAY) -> CARRAY:
-    """Return an array brought up to date, where it is followed while another program writes it."""
-    session = array.session
-    driver = session.driver
-    if not session.writable and isinstance(driver, SupportsSwmr) and driver.swmr_active:
-        array.refresh()
-    return array
 
 
 class ArrayNumbers:
