@@ -4,16 +4,19 @@ The writer runs with every change that it makes to its folder recorded (`recorde
 Python and all HDF5). The record is then played back, change by change, and a write of several
 pages also in part, as a kill would leave it; after each the data file is read as `repair` would
 mend it, and everything that was announced by then has to be in it.
+
+For a power failure, of what was not synchronised with the storage device by then any part may be
+missing: some of these parts are chosen at random.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import struct
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +28,7 @@ from h5backends.overlay import MendedFile
 from tests.crash import plan
 from tests.crash.writer import Request
 
-__all__ = ["Moments", "can_record", "record", "replay"]
+__all__ = ["Moments", "can_record", "record", "replay", "replay_power_failures"]
 
 _HEAD = struct.Struct("<cHQQ")
 _PAGE = 4096
@@ -33,7 +36,10 @@ _SOURCE = Path(__file__).with_name("recorder.c")
 
 
 class Change(NamedTuple):
-    """One change: ``w`` bytes written at a place, ``t`` cut to a length, ``u`` taken away."""
+    """One change: ``w`` bytes written at a place, ``t`` cut to a length, ``u`` taken away.
+
+    ``s`` stands for "synchronised".
+    """
 
     what: str
     name: str
@@ -58,8 +64,6 @@ class Moments:
     tried: int = 0
     lost: list[str] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)
-    journalled: int = 0
-    kinds: Counter[str] = field(default_factory=Counter)
 
 
 def can_record() -> bool:
@@ -108,12 +112,48 @@ def replay(request: Request, changes: list[Change], folder: Path) -> Moments:
         if change.what == "w" and change.name == Path(request.announce).name:
             announced = int(change.data)
             continue
+        if change.what == "s":
+            continue
         for part in _parts(change):
             _apply(folder, part)
             if announced < -1 and not _is_built(folder / name):
                 continue
             announced = max(announced, -1)
             _look(found, request, folder / name, announced, part)
+    return found
+
+
+def replay_power_failures(
+    request: Request, changes: list[Change], folder: Path, count: int, seed: int
+) -> Moments:
+    """Cut the power `count` times, and look at what the storage device may then hold."""
+    chance = random.Random(seed)
+    name = Path(request.location).name
+    announcement = Path(request.announce).name
+    first = next(
+        i for i, change in enumerate(changes) if change.name == announcement and change.data
+    )
+    found = Moments()
+    for number, moment in enumerate(sorted(chance.choices(range(first, len(changes)), k=count))):
+        place = folder / f"{number}"
+        place.mkdir()
+        announced = -1
+        waiting: list[Change] = []
+        for change in changes[: moment + 1]:
+            if change.name == announcement:
+                announced = int(change.data) if change.data else announced
+            elif change.what == "s":
+                for past in [past for past in waiting if past.name == change.name]:
+                    _apply(place, past)
+                waiting = [past for past in waiting if past.name != change.name]
+            else:
+                waiting.append(change)
+        share = chance.random()
+        for change in waiting:
+            if chance.random() < share:
+                _apply(place, change)
+        _look(found, request, place / name, announced, changes[moment])
+        shutil.rmtree(place)
     return found
 
 
@@ -129,7 +169,7 @@ def _parts(change: Change) -> Iterator[Change]:
 def _apply(folder: Path, change: Change) -> None:
     path = folder / change.name
     if change.what == "u":
-        path.unlink()
+        path.unlink(missing_ok=True)
         return
     with open(path, "r+b" if path.exists() else "w+b", buffering=0) as file:
         if change.what == "t":

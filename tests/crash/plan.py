@@ -1,8 +1,8 @@
 """What the writers of the crash campaign write: known to the last bit from a seed alone.
 
-A writer goes from round to round: it appends to its arrays, in plain mode it also makes and removes
-groups and arrays, then it flushes and announces the number of the round. Whoever reads the file
-afterwards knows from that number what must be in it.
+A writer goes from round to round: it appends to its arrays, in plain mode it also makes and
+removes groups and arrays, then it flushes and announces the number of the round. Whoever reads the
+file afterwards knows from that number what must be in it.
 """
 
 from __future__ import annotations
@@ -56,10 +56,7 @@ def values(stream: Stream, salt: int, start: int, stop: int) -> np.ndarray[Any, 
     """Return rows of a stream; shape ``(stop - start, *stream.shape)``."""
     size = int(np.prod(stream.shape))
     numbers = np.arange(start * size, stop * size, dtype=np.int64) + 1_000_003 * salt
-    if stream.dtype == "float64":
-        rows = np.sqrt(numbers)
-    else:
-        rows = (numbers * 7919 >> 3) % 60_000
+    rows = np.sqrt(numbers) if stream.dtype == "float64" else (numbers * 7919 >> 3) % 60_000
     return rows.astype(stream.dtype).reshape(stop - start, *stream.shape)
 
 

@@ -1,7 +1,7 @@
 /* Notes every change that a program makes to the files of one folder, in order.
  *
  * To be loaded with LD_PRELOAD. RECORDER_FOLDER is the folder, RECORDER_LOG the file to write to.
- * Each note: operation (w, t, u), length of the name (2 bytes), offset or length (8 bytes), size
+ * Each note: operation (w, t, u; s for synchronised with the device), length of the name (2 bytes), offset or length (8 bytes), size
  * (8 bytes), the name, the data. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -87,6 +87,14 @@ int ftruncate64(int fd, off64_t length) {
     return done;
 }
 int ftruncate(int fd, off_t length) { return ftruncate64(fd, length); }
+
+int fsync(int fd) {
+    pthread_mutex_lock(&order);
+    int done = syscall(SYS_fsync, fd);
+    note_open(fd, 's', 0, NULL, done);
+    pthread_mutex_unlock(&order);
+    return done;
+}
 
 int unlink(const char *path) {
     int (*own)(const char *) = dlsym(RTLD_NEXT, "unlink");
