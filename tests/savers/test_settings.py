@@ -10,7 +10,7 @@ import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -147,7 +147,7 @@ class TestSources:
             "assert not {'pydantic', 'psygnal', 'h5py'} & set(sys.modules)\n"
             "savers.H5SaverBase\n"
             "assert 'psygnal' not in sys.modules\n"
-            "savers.H5Saver\n"
+            "savers.BackgroundWriter, savers.H5Saver\n"
         )
         subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=ROOT)
 
@@ -257,6 +257,25 @@ class TestRefusals:
                 settings[key]
             with pytest.raises(SettingsError):
                 settings[key] = 1
+
+
+def test_the_how_to_names_every_setting() -> None:
+    page = (ROOT / "docs" / "how-to" / "embed-the-saver.md").read_text("utf-8")
+    table = [line for line in page.splitlines() if line.startswith("| `")]
+
+    def names(model: Any, above: str = "") -> list[str]:
+        found = []
+        for name, field in model.model_fields.items():
+            kinds = (field.annotation, *get_args(field.annotation))
+            section = next((kind for kind in kinds if hasattr(kind, "model_fields")), None)
+            found += [above + name] if section is None else names(section, f"{above}{name}.")
+        return found
+
+    every = names(SaverSettings)
+    assert len(every) > 15
+    for name in every:
+        section, _, last = name.rpartition(".")
+        assert any(section in line and last in line for line in table), name
 
 
 class TestNames:

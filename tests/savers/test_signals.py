@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import textwrap
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from markdown_it import MarkdownIt
 
 from h5backends.errors import FileMissingError, FileOccupiedError
 from savers import (
@@ -177,13 +179,23 @@ class TestEmission:
         assert threads == [threading.get_ident()]
 
 
-def why_no_qt() -> str | None:
-    """Return why no Qt program can run here."""
-    code = "from PySide6.QtCore import QCoreApplication; QCoreApplication([])"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
-    )
+def why_no_qt(module: str = "QtCore", application: str = "QCoreApplication") -> str | None:
+    """Return why no program with this part of Qt can run here."""
+    done = start(f"from PySide6.{module} import {application}; {application}([])")
     return None if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
+
+
+def start(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end; its windows are drawn nowhere."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+        timeout=120,
+        check=False,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -193,15 +205,7 @@ def qt() -> Callable[..., str]:
         pytest.skip(f"no Qt program can run here: {reason}")
 
     def run(code: str, *arguments: object) -> str:
-        program = textwrap.dedent(_QT) + textwrap.dedent(code)
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", program, *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-            timeout=120,
-            check=False,
-        )
+        done = start(textwrap.dedent(_QT) + textwrap.dedent(code), *arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -215,6 +219,8 @@ from PySide6.QtCore import QCoreApplication, QObject, QThread, QTimer, Signal, S
 from savers import (BackgroundWriter, DataLoader, DataRaw, DataToExport, DataToExportTimedSaver,
                     H5Saver, SaverSettings)
 
+if len(sys.argv) > 2:
+    from PySide6.QtWidgets import QApplication as QCoreApplication
 app = QCoreApplication([])
 QTimer.singleShot(60_000, lambda: app.exit(9))  # a program that hangs
 saver = H5Saver(settings=SaverSettings(base_path=sys.argv[1]))
@@ -335,3 +341,52 @@ class TestQt:
             tmp_path,
         )
         assert out == "True 200\n"
+
+
+HOW_TO = ROOT / "docs" / "how-to" / "embed-the-saver.md"
+
+
+def test_the_how_to_in_a_window(qt: Callable[..., str], tmp_path: Path) -> None:
+    """Its blocks for Qt, which need windows: connections, and a dialog that asks for a file."""
+    if reason := why_no_qt("QtWidgets", "QApplication"):
+        pytest.skip(f"no Qt program with windows can run here: {reason}")
+    blocks = []
+    for token in MarkdownIt().parse(HOW_TO.read_text("utf-8")):
+        if token.type == "fence" and token.info == "py":
+            blocks.append(token.content)
+    assert len(blocks) == 3
+    out = qt(
+        """
+        from PySide6.QtWidgets import QDialog, QFileDialog, QWidget
+        heard = []
+
+        def show_name(name):
+            heard.append((name, threading.get_ident() == main))
+
+        for block in sys.argv[2:]:
+            exec(block)
+        worker = threading.Thread(target=saver.init_file)
+        worker.start()
+        while not heard or window.windowTitle() != heard[0][0]:
+            app.processEvents()
+        worker.join()
+        print(heard == [(saver.filename, True)])
+
+        def answer():
+            dialog = app.activeModalWidget()
+            if isinstance(dialog, QDialog):
+                typing.stop()
+                dialog.selectFile("asked.h5")
+                dialog.accept()
+
+        typing = QTimer()
+        typing.timeout.connect(answer)
+        typing.start(10)
+        saver.select_file = select_file
+        print(saver.init_file(custom_naming=True), saver.filename.endswith("asked.h5"))
+        saver.close()
+        """,
+        tmp_path,
+        *blocks,
+    )
+    assert out == "True\nTrue True\n"
