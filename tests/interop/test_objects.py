@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from savers import Axis, DataCalculated, DataRaw, DataToExport, DataWithAxes
+from savers import (
+    Axis,
+    DataCalculated,
+    DataRaw,
+    DataToExport,
+    DataWithAxes,
+    H5SaverLowLevel,
+)
 from savers.interchange import as_axis, as_data, as_export
+from tests.savers.test_every_saver import KINDS, Kind
 
 pytestmark = pytest.mark.filterwarnings("ignore:The specified dimensionality:Warning")
 
@@ -71,6 +81,24 @@ def test_bundles_there_and_back(pymodaq: Any) -> None:
     assert (back.name, back.timestamp, back.get_full_names()) == (
         "all", 7.25, bundle.get_full_names(),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_savers_leave_their_objects_alone(pymodaq: Any, tmp_path: Path, kind: Kind) -> None:
+    for data in SAMPLES[:3]:
+        given = data.to_pymodaq()
+        before = copy.deepcopy(given)
+        with H5SaverLowLevel.from_file(tmp_path / f"{data.name}.h5", new_file=True) as saver:
+            made = kind.make(saver)
+            for number in range(1 + kind.repeats):
+                kind.add(made, "/RawData", given, number)
+        assert given == before
+        assert [a.index for a in given.axes] == [a.index for a in before.axes]
+        assert given.nav_indexes == before.nav_indexes
+        assert (given.name, given.origin, given.timestamp) == (
+            before.name, before.origin, before.timestamp,
+        )  # fmt: skip
+        assert given.extra_attributes == before.extra_attributes
 
 
 def test_without_the_package() -> None:

@@ -21,13 +21,17 @@ from h5backends.errors import (
     StorageError,
     StructureFrozenError,
 )
+from h5backends.nodes import CARRAY
 from savers import (
     Axis,
+    DataEnlargeableSaver,
     DataExtendedSaver,
     DataLoader,
     DataRaw,
     DataToExport,
+    DataToExportEnlargeableSaver,
     DataToExportExtendedSaver,
+    DataToExportSaver,
     DataToExportTimedSaver,
     H5SaverLowLevel,
 )
@@ -388,7 +392,27 @@ def program(saver: H5SaverLowLevel) -> list[Any]:
     group = saver.add_generic_group(group_type="data_logger")
     for index in ORDERS["lines"]:
         log.add_data(group, point(index))
-    loaded = DataLoader(saver).load_all("/RawData")
+    export, single = DataToExportSaver(saver), saver.add_det_group("/RawData")
+    export.add_data(single, point((1, 2)), "<gain>5</gain>")
+    export.add_bkg(single, point((0, 1)))
+    export.add_error(single, DataRaw("spectrum", origin="cam", data=[np.ones(3)]))
+    adaptive = DataToExportEnlargeableSaver(saver, ("x", "y"), ("mm", "µm"), moving_axes=True)
+    place = saver.add_scan_group()
+    for number, index in enumerate(ORDERS["random"][:6]):
+        axis = Axis("energy", "eV", np.arange(3.0) + number)
+        adaptive.add_data(place, point(index, axis=axis), axis_values=index)
+    block = DataRaw("block", units="V", data=[np.arange(8.0).reshape(4, 2)], nav_indexes=(0,))
+    DataEnlargeableSaver(saver).add_data(saver.add_det_group("/RawData"), block)
+    loader = DataLoader(saver)
+    moved = loader.load_axis_positions(f"{place.path}/Data1D/CH00/EnlData00")["energy"]
+    np.testing.assert_array_equal(moved[:, 0], np.arange(6.0))
+    loaded = list(loader.load_all("/RawData"))
+    subtracted = loader.load_data(f"{single.path}/Data1D/CH00/Data00", with_bkg=True)
+    assert subtracted.data[0].tolist() == [6.0] * 3
+    lazy = loader.load_all(scan.path, lazy=True)
+    assert all(isinstance(array, CARRAY) for data in lazy for array in data)
+    for part, whole in zip(lazy, loader.load_all(scan.path), strict=True):
+        np.testing.assert_array_equal(part.data[0][1:3], whole.data[0][1:3])
     return sorted(loaded, key=lambda data: data.path)
 
 
@@ -399,7 +423,7 @@ def test_the_same_on_every_driver(make_place: Any) -> None:
         found[driver] = program(saver)
         saver.close_file()
     wanted = found.pop("memory")
-    assert len(wanted) == 6
+    assert len(wanted) == 13
     for driver, loaded in found.items():
         assert loaded == wanted, driver
         for one, two in zip(loaded, wanted, strict=True):
