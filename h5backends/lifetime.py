@@ -20,8 +20,11 @@ __all__ = ["both_locked", "enrol", "release"]
 _log = logging.getLogger(__name__)
 
 _sessions: weakref.WeakSet[Session] = weakref.WeakSet()
-_writers: set[Session] = set()
-"""Kept alive until closed: rows in memory must not vanish with the last reference."""
+_writers: dict[Session, None] = {}
+"""Kept alive until closed: rows in memory must not vanish with the last reference.
+
+In the order in which they were opened: MPI ranks that end have to close theirs in one order.
+"""
 
 
 def enrol(session: Session) -> None:
@@ -29,7 +32,7 @@ def enrol(session: Session) -> None:
     _sessions.add(session)
     _watch_forks(type(session.driver))
     if session.writable:
-        _writers.add(session)
+        _writers[session] = None
         # Last registered runs first: before the libraries, loaded meanwhile, shut down.
         atexit.unregister(_close_all)
         atexit.register(_close_all)
@@ -38,7 +41,7 @@ def enrol(session: Session) -> None:
 def release(session: Session) -> None:
     """Take note of a file that was closed."""
     _sessions.discard(session)
-    _writers.discard(session)
+    _writers.pop(session, None)
 
 
 def _close_all() -> None:

@@ -15,7 +15,7 @@ from h5py import h5a, h5d, h5g, h5o, h5p, h5s, h5t
 from numpy.typing import NDArray
 
 from h5backends import localfile
-from h5backends.drivers._h5py import attributes, bits, virtual
+from h5backends.drivers._h5py import attributes, bits, parallel, virtual
 from h5backends.drivers._h5py import filters as codecs
 from h5backends.drivers._h5py.append import FOREIGN, appender_for, chunk_cache
 from h5backends.drivers._h5py.datasets import LateDataset
@@ -31,6 +31,7 @@ from h5backends.errors import (
     NodeKindError,
     NodeNotFoundError,
     ShapeError,
+    UnsupportedError,
 )
 from h5backends.overlay import MendedFile
 from h5backends.types import (
@@ -72,10 +73,12 @@ class H5pyDriver(Driver):
         | Capability.FSYNC
         | Capability.DIRECT_CHUNK
         | Capability.VIRTUAL
+        | (Capability.PARALLEL if parallel.AVAILABLE else Capability.NONE)
     )
 
-    def __init__(self, file: h5py.File, location: str, mode: Mode) -> None:
+    def __init__(self, file: h5py.File, location: str, mode: Mode, together: bool = False) -> None:
         self._file = file
+        self._together = together  # with other MPI ranks
         self._location = location
         self._mode = mode
         self._moved = False
@@ -84,7 +87,7 @@ class H5pyDriver(Driver):
         self.lock = threading.RLock()
         self._tap = (
             None
-            if mode == "r"
+            if mode == "r" or together
             else tap(*_LIBRARY, file.id.id, location, file.flush, keep_lock=False)
         )
         self._guard: contextlib.AbstractContextManager[None] = (
@@ -94,6 +97,8 @@ class H5pyDriver(Driver):
     # -- the file -------------------------------------------------------------------------------
     @classmethod
     def open(cls, location: str, mode: Mode, options: OpenOptions) -> H5pyDriver:
+        if options.extra.get("comm") is not None:
+            return cls._open_together(location, mode, options)
         try:
             localfile.check_before_open(location, mode, cls.name, swmr=options.swmr)
         except FileCrashedError:
@@ -117,7 +122,23 @@ class H5pyDriver(Driver):
         return cls(file, location, mode)
 
     @classmethod
+    def _open_together(cls, location: str, mode: Mode, options: OpenOptions) -> H5pyDriver:
+        """Open a file with all ranks of the communicator ``comm=``."""
+
+        def check() -> bool:
+            localfile.check_before_open(location, mode, cls.name)
+            return os.path.isfile(location)
+
+        exists = parallel.on_first_rank(options.extra["comm"], check)
+        arguments = {"libver": _LIBVER, **options.extra} if mode != "r" else options.extra
+        file = parallel.open_together(_open, location, mode, exists, arguments)
+        return cls(file, location, mode, together=True)
+
+    @classmethod
     def exists(cls, location: str, options: OpenOptions) -> bool:
+        comm = options.extra.get("comm")
+        if comm is not None:
+            return bool(parallel.on_first_rank(comm, lambda: os.path.isfile(location)))
         return os.path.isfile(location)
 
     @property
@@ -150,7 +171,8 @@ class H5pyDriver(Driver):
         if self._tap is not None:
             self._tap.sync = True
         self.flush()
-        os.fsync(self.fileno())
+        if not self._together:  # which has flushed with MPI's own sync
+            os.fsync(self.fileno())
 
     def fileno(self) -> int:
         """Return the operating system's descriptor of the file."""
@@ -159,7 +181,7 @@ class H5pyDriver(Driver):
 
     def abandon(self) -> None:
         # Whatever HDF5 still writes when this process ends goes nowhere: the file is the parent's.
-        if self.is_open:
+        if self.is_open and not self._together:
             sink = os.open(os.devnull, os.O_RDWR)
             try:
                 os.dup2(sink, self.fileno())
@@ -456,7 +478,19 @@ class H5pyDriver(Driver):
         with self._translate():
             handle.id.set_extent((length, *handle.id.shape[1:]))
 
+    def write_together(self, handle: _Handle, box: Box | None, values: NDArray[Any]) -> None:
+        """Write a box in one step with all ranks; None by a rank that has nothing to write."""
+        with self._translate():
+            parallel.write_together(handle.id, box, values)
+
     def appender(self, handle: h5py.Dataset) -> Appender:
+        if self._together:
+            raise UnsupportedError(
+                "rows cannot be appended where several ranks have the file open",
+                file=self._location,
+                node=handle.name,
+                remedy="Take them with reserve(), all ranks together, and write each its own.",
+            )
         return appender_for(handle.id, self.spec(handle), self.translated, self._guard)
 
     def append_ragged(self, handle: h5py.Dataset, rows: Sequence[NDArray[Any]]) -> None:

@@ -17,7 +17,7 @@ from h5backends.nodes import CARRAY, EARRAY, GROUP, Node
 from h5backends.policy import FlushPolicy
 from h5backends.references.ranks import Ranks
 from h5backends.references.selecting import is_count
-from h5backends.types import Capability, OpenOptions
+from h5backends.types import Capability
 
 __all__ = ["Files", "normalised"]
 
@@ -83,7 +83,7 @@ class Files:
     def main(self) -> H5Backend:
         """The file, opened if it is not open."""
         if not self._main.isopen():
-            self._open(self._main, self.location, self._resolved_mode())
+            self._open(self._main, self.location, self.mode)
             if self.mode in ("w", "x"):
                 self.mode = "r+"  # opened again, it is there
         return self._main
@@ -96,14 +96,6 @@ class Files:
             exists = self._ranks.from_first(os.path.exists(self._side_location))
             self._open(self._side, self._side_location, "r+" if exists else "x")
         return self._side
-
-    def _resolved_mode(self) -> str:
-        """Decide between opening and creating, on one rank for all."""
-        if not self._ranks.many or self.mode != "a":
-            return self.mode
-        options = OpenOptions(extra=self._options)
-        found = self._ranks.rank == 0 and self.driver.exists(self.location, options)
-        return "r+" if self._ranks.from_first(found) else "x"
 
     def _open(self, h5: H5Backend, location: str, mode: str) -> None:
         together = {"comm": self._ranks.comm} if self._ranks.many else {}
@@ -210,9 +202,16 @@ class Files:
             node.refresh()
         return node
 
-    def is_kept(self, node: Node) -> bool:
-        """Tell whether something is in the file itself."""
-        return node.session is self.main.session
+    def remove(self, path: str, name: str) -> None:
+        """Remove what stands at a path, because something of this name goes.
+
+        What is dropped stays where it is until all of it goes; it may be in the file itself too,
+        from another time.
+        """
+        for h5 in (self.main, None if self._is_dropped(name) else self.side):
+            if h5 is not None:
+                with contextlib.suppress(NodeNotFoundError):
+                    h5.remove_node(f"/{path}")
 
     # -- making ---------------------------------------------------------------------------------
     def home(self, *names: str) -> H5Backend:

@@ -238,14 +238,9 @@ class H5FlowDataManager(FlowReader):
             for link in links_of(self._files, name):
                 self._ends.pop(link, None)
                 for path in (*reversed(link.regions), link.ref):
-                    self._remove(path.rpartition("/")[0])
-            self._remove(name)
+                    self._files.remove(path.rpartition("/")[0], name)
+            self._files.remove(name, name)
             self._links.clear()
-
-    def _remove(self, path: str) -> None:
-        node = self._files.find(path)
-        if node is not None and self._files.is_kept(node):
-            self._files.main.remove_node(node)
 
     def set_attrs(self, name: str, **attrs: Any) -> None:
         """Set attributes of a group or an array; a group that is missing is made."""
