@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -71,10 +72,13 @@ class Master:
         Of the files.
     live : bool
         Whether readers are to follow.
+    fill_value : number, optional
+        What data read as that are not there yet; NaN by default.
     """
 
-    def __init__(self, path: Path, driver: str, live: bool) -> None:
+    def __init__(self, path: Path, driver: str, live: bool, fill_value: Any = None) -> None:
         self.path = path
+        self._fill = np.nan if fill_value is None else fill_value
         self._driver = driver
         self._live = live
         self._held: H5Backend | None = None
@@ -115,7 +119,7 @@ class Master:
             saver.root().attrs.update({"file": self.path.name, MARK: True})
             if child(saver.raw_group, source.name) is not None:
                 saver.remove_node(saver.raw_group, source.name)
-            _Copy(saver, shares, axes).scan(source, *cut)
+            _Copy(saver, shares, axes, self._fill).scan(source, *cut)
         self._replace_by(fresh)
         self._hold()
 
@@ -158,7 +162,10 @@ class Master:
 class _Copy:
     """Makes the structure of a scan once more, with virtual arrays in place of its data."""
 
-    def __init__(self, saver: H5SaverLowLevel, shares: Sequence[Share], axes: ScanAxes) -> None:
+    def __init__(
+        self, saver: H5SaverLowLevel, shares: Sequence[Share], axes: ScanAxes, fill: Any
+    ) -> None:
+        self._fill = fill
         self._saver = saver
         self._session = saver.session
         self._shares = shares
@@ -201,10 +208,12 @@ class _Copy:
     def _virtual(self, node: CARRAY, group: GROUP) -> None:
         source, session = node.session.driver, self._session
         spec = source.spec(node.handle)
+        # Times of points and the like have none of their own that is not NaN.
+        fill = np.nan if attribute(node, "data_type") is None else self._fill
         spec = replace(
             spec,
             shape=(self._rows, *spec.shape[1:]),
-            fill=layout.default_fill(spec.dtype, np.nan),
+            fill=layout.default_fill(spec.dtype, fill),
         )
         attrs = dict(source.read_attrs(node.handle))
         attrs["shape"] = session.encoded_shape(spec.shape, grows=isinstance(node, EARRAY))

@@ -170,6 +170,12 @@ def in_files(
             )
         path = Path(layout.file_name(str(where))).absolute()
         return RotatedRecording(path, opening, rotate, axes, about, resume, **arrays)
+    if resume and opening.options.get("new_file"):
+        raise DTypeError(
+            "a scan cannot go on in a file that is replaced",
+            found="resume and new_file=True",
+            remedy="Give one of them.",
+        )
     saver = opening.open(where)
     try:
         return in_saver(saver, axes, about, resume, True, **arrays)

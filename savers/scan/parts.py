@@ -82,7 +82,7 @@ class RotatedRecording:
             name = "" if resume is True else resume
             found = series.go_on(path, opening, rotation, axes, name)
         self._series = found or series.begin(path, opening, rotation, axes)
-        self._master = Master(path, opening.driver, opening.live)
+        self._master = Master(path, opening.driver, opening.live, arrays.get("fill_value"))
         self._number = max(self._series.made, default=self._series.first)
         self._saver = self._open(self._number)
         # Of a grid the master knows all files at once, of a scan that grows those up to now.

@@ -255,9 +255,11 @@ def require_same_axes(saver: H5SaverLowLevel, group: GROUP, axes: ScanAxes) -> N
     ShapeError
     """
     found = nav_axes(saver, group)
+    if not found:
+        return  # it had only been begun
     wanted: Sequence[Axis] = axes.axes
     if axes.kind is ScanKind.LOG:
-        wanted = [Axis("time", "s")] if found else []
+        wanted = [Axis("time", "s")]
     elif axes.kind is ScanKind.CHOSEN:
         wanted = [Axis(a.label, a.units, spread_order=n) for n, a in enumerate(wanted)]
     require_same(wanted, found, saver.filename, group.path)

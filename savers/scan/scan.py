@@ -7,42 +7,34 @@ import math
 import operator
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from h5backends import creation
 from h5backends.errors import (
     DataError,
     DTypeError,
-    FileClosedError,
-    NodeNotFoundError,
     SelectionError,
 )
-from h5backends.nodes import GROUP
-from savers import layout
-from savers.data import Axis
-from savers.enums import DataSource, DataType
+from savers.enums import DataSource
 from savers.extended import point_number
 from savers.interchange import AxisLike
 from savers.low_level import H5SaverLowLevel
 from savers.management import Openable
-from savers.plan import POINT_TIMES
 from savers.scan import order
 from savers.scan.axes import AxisGiven, ScanAxes, ScanKind
-from savers.scan.interrupt import Shield
+from savers.scan.file import ScanFile
 from savers.scan.opening import About, Opening, in_files, in_saver
 from savers.scan.point import Point
 from savers.scan.progress import Bar
-from savers.scan.recording import arrays_in
 from savers.scan.rotation import Rotation
 from savers.scan.signals import ORIGIN, Signals
 
 __all__ = ["Scan"]
 
 
-class Scan:
+class Scan(ScanFile):
     """A scan over one or several axes, or a log, recorded point by point.
 
     Use it in a ``with`` statement, which closes the file whatever happens, and iterate over it
@@ -127,30 +119,28 @@ class Scan:
         backend: str | None = None,
         **options: Any,
     ) -> None:
-        self._axes = ScanAxes(axes)
-        self._pace = _pace(self._axes.grows, every, count)
+        scan_axes = ScanAxes(axes)
+        self._pace = _pace(scan_axes.grows, every, count)
         self._snake = snake
         self._wants_bar = progress
-        self._bar: Bar | None = None
         self._signals = Signals()
-        self._shield = Shield()
         self._number = 0
-        about = About(title, {"scan_order": "snake" if snake else "lines"} | dict(metadata or {}))
+        attrs = {"scan_order": "snake" if snake else "lines"} if scan_axes.shape else {}
+        about = About(title, attrs | dict(metadata or {}))
         creation.encoded(about.attrs)  # what cannot be stored must not leave an empty file
         arrays = {"fill_value": fill_value, "moving_axes": moving_axes}
         if isinstance(where, H5SaverLowLevel):
             given = {"rotate": rotate, "live": live, "backend": backend, **options}
             _refuse([name for name, value in given.items() if value is not None])
-            self._recording = in_saver(where, self._axes, about, resume, False, **arrays)
+            recording = in_saver(where, scan_axes, about, resume, False, **arrays)
         else:
-            opening = Opening(self._axes.kind, live, bool(resume), backend, **options)
-            self._recording = in_files(where, opening, self._axes, about, resume, rotate, **arrays)
+            opening = Opening(scan_axes.kind, live, bool(resume), backend, **options)
+            recording = in_files(where, opening, scan_axes, about, resume, rotate, **arrays)
+        super().__init__(scan_axes, recording)
         self._title = title or self.group.rpartition("/")[2]
-        self._visited = order.Visited(self._axes.shape)
-        self._open = True
         try:
-            self._signals.expect(self._recording.signals())
-            self._visited.update(self._recording.completed())
+            self._signals.expect(recording.signals())
+            self._visited.update(recording.completed())
         except BaseException:
             self.close()
             raise
@@ -229,11 +219,13 @@ class Scan:
         if self._axes.grows and total is not None:
             total += self.done
         bar = self._bar = Bar(self._title, total, self.done, self._wants_bar)
-        begun = time.monotonic()
+        due = time.monotonic()
         try:
-            for number, place in enumerate(places):
+            for place in places:
                 if every is not None:
-                    time.sleep(max(0.0, begun + number * every - time.monotonic()))
+                    time.sleep(max(0.0, due - time.monotonic()))
+                    # What was missed is not made up for by a burst of points.
+                    due = max(due, time.monotonic() - every) + every
                 self._require_open()
                 yield self._point(place)
         finally:
@@ -311,157 +303,6 @@ class Scan:
             Something is of the wrong type.
         """
         self._signals.declare(name, units, origin, labels, axes, dtype, source)
-
-    # -- the file -------------------------------------------------------------------------------
-    @property
-    def axes(self) -> list[Axis]:
-        """The axes of the scan, as copies."""
-        return [axis.copy() for axis in self._axes.axes]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of a grid; empty for a scan that grows."""
-        return self._axes.shape
-
-    @property
-    def done(self) -> int:
-        """Number of points that are written."""
-        return self._visited.count
-
-    @property
-    def completed(self) -> NDArray[Any]:
-        """The points that are written, by what the file says.
-
-        Returns
-        -------
-        ndarray, shape (n, number of axes)
-            Their indexes in a grid; their positions, or times, where the scan grows.
-        """
-        self._require_open()
-        return self._recording.completed()
-
-    @property
-    def file(self) -> str:
-        """Where to read the scan; with rotation, the master file."""
-        return self._recording.file
-
-    @property
-    def group(self) -> str:
-        """Path of the scan's group in there."""
-        return self._recording.group
-
-    @property
-    def saver(self) -> H5SaverLowLevel:
-        """The saver underneath; with rotation, that of the file written at present."""
-        return self._recording.saver
-
-    @property
-    def keys(self) -> str:
-        """Path of the array that tells followers which points are complete."""
-        if self._axes.kind is ScanKind.LOG:
-            return f"{self.group}/{layout.NAV_AXES}/{layout.array_name(DataType.axis, 0)}"
-        return f"{self.group}/{POINT_TIMES}"
-
-    def path(self, name: str, channel: int = 0) -> str:
-        """Return the path of the array of a signal, for followers and loaders.
-
-        Parameters
-        ----------
-        name : str
-            Of the signal.
-        channel : int
-            Which of its arrays.
-
-        Raises
-        ------
-        NodeNotFoundError
-            There is none yet, which is so before the first point.
-        """
-        self._require_open()
-        saver = self._recording.saver
-        group = saver.get_node(self.group)
-        assert isinstance(group, GROUP)
-        for (_, found), arrays in arrays_in(group).items():
-            if found == name and 0 <= channel < len(arrays):
-                return arrays[channel].path
-        raise NodeNotFoundError(
-            f"the scan has no signal {name!r}" + f" with a channel {channel}" * bool(channel),
-            file=saver.filename,
-            node=self.group,
-        )
-
-    def log(self, text: str) -> None:
-        """Append a line to the log of the file.
-
-        Raises
-        ------
-        DTypeError
-            Not a text.
-        FileClosedError
-        """
-        self._require_open()
-        self._recording.saver.add_log(text)
-
-    def flush(self) -> None:
-        """Write everything; when this returns the points survive the death of the program.
-
-        Raises
-        ------
-        StorageError, RemoteError
-            It cannot be written now. It is kept in memory.
-        """
-        self._require_open()
-        self._recording.saver.flush()
-
-    def close(self) -> None:
-        """Write everything and close the file, if the scan opened it; a second call does nothing.
-
-        Raises
-        ------
-        StorageError, RemoteError
-            Something could not be written. The scan stays open, close it again.
-        """
-        if self._bar is not None:
-            self._bar.stop()
-        if self._open:
-            with self._shield:
-                self._recording.close()
-                self._open = False
-
-    def _require_open(self) -> None:
-        if not self._open:
-            raise FileClosedError(
-                "the scan is closed",
-                file=self.file,
-                node=self.group,
-                remedy="Go on with it by Scan(..., resume=True).",
-            )
-
-    def __len__(self) -> int:
-        """Return the number of points: of all in a grid, of those written where it grows."""
-        return math.prod(self.shape) if self.shape else self.done
-
-    def __bool__(self) -> bool:
-        return True
-
-    def __enter__(self) -> Self:
-        self._shield.put_up()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            self.close()
-        finally:
-            self._shield.take_down()
-
-    def __repr__(self) -> str:
-        of = f" of {len(self)}" if self.shape else ""
-        return f"Scan({self.file!r}, {self.group!r}, {self.done}{of} points)"
 
 
 def _pace(grows: bool, every: float | None, count: int | None) -> tuple[float | None, int | None]:

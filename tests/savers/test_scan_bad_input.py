@@ -282,6 +282,8 @@ def test_files_that_cannot_be(tmp_path: Path) -> None:
         Scan(tmp_path / "a.h5", AXES, backend="tables", live=True)
     with pytest.raises(AttributeValueError, match="'a'"):
         Scan(tmp_path / "a.h5", AXES, metadata={"a": object()})
+    with pytest.raises(DTypeError, match="go on in a file that is replaced"):
+        Scan(tmp_path / "a.h5", AXES, resume=True, new_file=True)
     assert os.listdir(tmp_path) == []
     text = tmp_path / "text.h5"
     text.write_text("not HDF5")

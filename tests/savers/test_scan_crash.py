@@ -266,6 +266,16 @@ def test_other_axes_of_a_scan_that_grows(local_place: Place) -> None:
             resumed(local_place, other)
 
 
+def test_a_scan_that_grows_without_a_point_goes_on(local_place: Place) -> None:
+    for _ in range(2):
+        with resumed(local_place, ["phase"]) as scan:
+            assert scan.group == "/RawData/Scan000"
+    with resumed(local_place, ["phase"]) as scan:
+        scan.at(1.5).write(v=1.0)
+    with resumed(local_place, ["phase"]) as scan:
+        assert scan.completed.tolist() == [[1.5]]
+
+
 def test_a_scan_by_its_name(local_place: Place) -> None:
     for count in (3, 4):
         with resumed(local_place, ("x", "", range(count)), resume=False) as scan:

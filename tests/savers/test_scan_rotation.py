@@ -125,6 +125,22 @@ def test_by_scans(place: Place) -> None:
         assert [name for name in file["RawData"] if "Scan" in name] == ["Scan002", "Scan003"]
 
 
+def test_points_that_are_not_there_yet(place: Place) -> None:
+    """Those in files still to come look like those in files that are there."""
+    rotate = Rotation(points=4)
+    with begin(place, ("x", "", range(12)), rotate, fill_value=-1) as scan:
+        for n in (0, 5):
+            scan.at(n).write(v=1.0, n=2, t=np.datetime64("2030-01-01", "D"))
+    with DataLoader(place.location) as loader:
+        for name, found, fill in (("v", 1.0, -1.0), ("n", 2, -1)):
+            wanted = np.full(12, fill)
+            wanted[[0, 5]] = found
+            values = loader.load_data_from_name_origin(name).data[0]
+            np.testing.assert_array_equal(values, wanted)
+    with begin(place, ("x", "", range(12)), rotate, resume=True) as scan:
+        assert scan.completed.tolist() == [[0], [5]]
+
+
 def test_several_scans_that_are_cut(place: Place) -> None:
     """An interrupted scan keeps the numbers of the files that it did not need."""
     for number in range(3):
