@@ -12,6 +12,7 @@ import gc
 import importlib
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Any
 
@@ -23,7 +24,9 @@ _SIGNALS = tuple(
     if hasattr(signal, name)
 )
 """That of the keyboard last, see `_Guard._let_go`."""
-_CALLS_LOOKED_AT = 8
+_CALLS_LOOKED_AT = 20
+_LATER = 0.002
+"""Seconds, after which HDF5 has probably got what it called for."""
 
 try:
     # Without the enumerations that the module signal makes of everything: twenty times as fast.
@@ -128,13 +131,17 @@ class _Guard:
             self._watched = handler
             _set_handler(signal.SIGINT, self._outside_callbacks)
 
+    def _once_more(self) -> None:
+        time.sleep(_LATER)
+        _thread.interrupt_main(signal.SIGINT)
+
     def _outside_callbacks(self, number: int, frame: FrameType | None) -> None:
         at = frame
         for _ in range(_CALLS_LOOKED_AT):
             if at is None:
                 break
             if at.f_code in self.callbacks:
-                _thread.interrupt_main(signal.SIGINT)  # once more, a few lines later
+                _thread.start_new_thread(self._once_more, ())
                 return
             at = at.f_back
         self._watched(number, frame)
