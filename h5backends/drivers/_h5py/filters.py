@@ -38,8 +38,10 @@ def apply(creation: h5p.PropDCID, filters: Filters, itemsize: int) -> None:
     if filters.codec == "gzip":
         creation.set_deflate(_DEFAULT_GZIP if filters.level is None else filters.level)
     elif filters.codec is not None:
+        # Optional: a chunk that does not get smaller is then stored as it is. HDF5 could not
+        # write it otherwise, and would lose it with all that it has to flush behind it.
         creation.set_filter(
-            FILTER_IDS[filters.codec], h5z.FLAG_MANDATORY, _options(filters, itemsize)
+            FILTER_IDS[filters.codec], h5z.FLAG_OPTIONAL, _options(filters, itemsize)
         )
     if filters.fletcher32:
         creation.set_fletcher32()
