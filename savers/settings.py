@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath, PurePosixPath
-from typing import Any
+from typing import Any, Self
 
-from h5backends.errors import DTypeError, FileOccupiedError, UnsupportedError
+from h5backends.errors import DTypeError, UnsupportedError
 from h5backends.nodes import GROUP
 from h5backends.types import Capability, GroupType, OpenOptions, SaveType
-from savers import layout, naming
+from savers import layout
+from savers.applied import AppliedSettings
+from savers.datasets import Datasets
 from savers.low_level import H5SaverLowLevel
 from savers.options import SaverSettings, SettingsError
 
@@ -79,6 +80,8 @@ class H5SaverBase(H5SaverLowLevel):
     ) -> None:
         if not isinstance(settings, SaverSettings):
             settings = SaverSettings.load(settings)
+        elif save_type is not None or backend is not None:
+            settings = settings.model_copy(deep=True)  # the program's own stay as they are
         if save_type is not None:
             settings["save_type"] = save_type
         if backend is not None:
@@ -86,7 +89,7 @@ class H5SaverBase(H5SaverLowLevel):
         super().__init__(settings.save_type, settings.backend.backend_type)
         self.settings = settings
         self.select_file = select_file
-        self._applied: dict[str, Any] = {"backend": settings.backend.backend_type}
+        self._applied = AppliedSettings(self, settings)
         self._location: str | None = None
         self.apply_settings()
 
@@ -103,48 +106,10 @@ class H5SaverBase(H5SaverLowLevel):
         StorageError, RemoteError
             The file that is open could not be written.
         """
-        settings = self.settings
-        if self._changed("backend", settings.backend.backend_type):
-            self.set_backend(settings.backend.backend_type)
+        if self._applied.backend_changed(self.settings):
+            self.set_backend(self.settings.backend.backend_type)
             self._location = None
-            self._applied.pop("compression", None)  # what one driver has, another may lack
-            self._note("backend", settings.backend.backend_type)
-        if self._changed("save_type", settings.save_type):
-            self.save_type = SaveType[settings.save_type]
-            self._note("save_type", settings.save_type)
-        packing = settings.data_format.compression_options
-        if self._changed("compression", packing):
-            self.define_compression(
-                packing.h5comp_library,
-                packing.h5comp_level,
-                shuffle=packing.shuffle,
-                fletcher32=packing.fletcher32,
-            )
-            self._note("compression", packing.model_copy())
-        fill = settings.data_format.fill_value
-        if self._changed("fill", repr(fill)):  # NaN differs from itself
-            self.fill_value = fill
-            self._note("fill", repr(fill))
-        interval = settings.backend.swmr_options.flush_interval
-        if self._changed("interval", interval):
-            self.set_swmr_flush_interval(interval)
-            self._note("interval", interval)
-        policy = None if settings.flush_policy is None else settings.flush_policy.policy()
-        if self._changed("policy", policy):
-            self._take_policy(policy)
-            self._note("policy", policy)
-
-    def _changed(self, name: str, value: Any) -> bool:
-        return bool(self._applied.get(name) != value)
-
-    def _note(self, name: str, value: Any) -> None:
-        self._applied[name] = value
-
-    def _take_policy(self, policy: Any) -> None:
-        if policy is not None:
-            self.flush_policy = policy
-        else:
-            self._policy = None  # the automatic one, from the next file on
+        self._applied.apply(self.settings)
 
     # -- the file -------------------------------------------------------------------------------
     def init_file(  # type: ignore[override]
@@ -216,7 +181,7 @@ class H5SaverBase(H5SaverLowLevel):
         )
         place = self._location if addhoc_file_path is None else addhoc_file_path
         if addhoc_file_path is None and (update_h5 or place is None):
-            new = self._begin(open_file, OpenOptions(extra=extra))
+            new = self._begin(open_file, extra)
         else:
             assert place is not None
             new = open_file(place, new_file=update_h5 and overwrite, mode=mode)
@@ -238,7 +203,7 @@ class H5SaverBase(H5SaverLowLevel):
         backend: str | None = None,
         settings: SaverSettings | str | os.PathLike[str] | None = None,
         **kwargs: Any,
-    ) -> H5SaverBase:
+    ) -> Self:
         """Make a saver and open a file of your choice with it.
 
         Parameters
@@ -337,25 +302,14 @@ class H5SaverBase(H5SaverLowLevel):
         return Capability.REMOTE in self._driver.capabilities
 
     # -- names ----------------------------------------------------------------------------------
-    def _begin(self, open_file: Callable[..., bool], how: OpenOptions) -> bool:
-        """Create the next file of the day; whoever creates a name first has it."""
-        now = datetime.datetime.now()
-        folder = naming.day_folder(self._base(), now.date())
-        self._driver.make_folder(str(folder), how)
+    def _datasets(self, options: Mapping[str, Any]) -> Datasets:
+        return Datasets(self._driver, OpenOptions(extra=options), self._base())
+
+    def _begin(self, open_file: Callable[..., bool], options: Mapping[str, Any]) -> bool:
+        datasets = self._datasets(options)
         if self.save_type is SaveType.scan:
-            stem = naming.dataset_name(now.date())
-            taken = self._driver.folder_names(str(folder), how)
-            number = naming.following_number(taken, stem)
-            name = naming.numbered(stem, number)
-        else:
-            name = stem = naming.timed_name(self.settings.base_name, now)
-            number = 0
-        while True:
-            try:
-                return open_file(str(folder / f"{name}{naming.SUFFIX}"), mode="x")
-            except FileOccupiedError:  # somebody was faster
-                number += 1
-                name = naming.numbered(stem, number)
+            return datasets.begin(open_file)
+        return datasets.begin(open_file, self.settings.base_name)
 
     def _base(self) -> PurePath:
         """Return the folder that all data go into."""
@@ -389,11 +343,7 @@ class H5SaverBase(H5SaverLowLevel):
         """
         if not update_h5 and self._location is not None:
             return self.current_scan_path, self.current_scan_name, self.current_scan_path
-        today = datetime.date.today()
-        folder = naming.day_folder(self._base(), today)
-        names = self._driver.folder_names(str(folder), OpenOptions(extra=self._login()))
-        stem = naming.dataset_name(today)
-        path = folder / naming.numbered(stem, naming.following_number(names, stem))
+        path = self._datasets(self._login()).following()
         return path, layout.group_name(GroupType.scan.name, 0), path
 
     @property

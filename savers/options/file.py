@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from h5backends.errors import FileAccessError, FileMissingError
-from savers.options_errors import FILE_VARIABLE, SettingsError
+from savers.options.problems import FILE_VARIABLE, SettingsError
 
 __all__ = ["Origin"]
 

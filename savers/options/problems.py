@@ -13,16 +13,16 @@ from pydantic import BaseModel, ValidationError
 from h5backends.errors import H5Error
 
 if TYPE_CHECKING:
-    from savers.options_file import Origin
+    from savers.options.file import Origin
 
 __all__ = [
     "FILE_VARIABLE",
     "PREFIX",
     "SettingsError",
     "refuse_unknown_variables",
-    "refuse_unparsable",
     "refused",
     "unknown",
+    "unparsable",
 ]
 
 PREFIX = "H5SAVER_"
@@ -117,7 +117,7 @@ def refuse_unknown_variables(model: type[BaseModel]) -> None:
             raise _error([problem])
 
 
-def refuse_unparsable(model: type[BaseModel]) -> SettingsError:
+def unparsable(model: type[BaseModel]) -> SettingsError:
     """Return the error for a variable of a whole section that is not JSON."""
     sections = [path for path in _paths(model) if _section(_annotation(model, path)) is not None]
     wrong = next((path for path in sections if variable(path) in os.environ), ("settings",))
