@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -18,10 +19,9 @@ from bokeh.document import Document
 from bokeh.models import Div
 from bokeh.server.server import BaseServer
 from bokeh.server.tornado import BokehTornado
-from bokeh.server.util import bind_sockets
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
-from tornado.ioloop import IOLoop
+from tornado.ioloop import IOLoop, PeriodicCallback
 from tornado.routing import Router
 from tornado.web import Application as TornadoApplication
 from tornado.web import RequestHandler
@@ -71,7 +71,7 @@ class ViewServer:
         self.library = Library(address)
         self.token = token or secrets.token_urlsafe(24)
         try:
-            sockets, self.port = bind_sockets(LOOPBACK, port)
+            listener = socket.create_server((LOOPBACK, port), backlog=128)
         except PermissionError as exc:
             raise FileAccessError(
                 f"port {port} cannot be listened on",
@@ -84,6 +84,8 @@ class ViewServer:
                 found=exc,
                 remedy="Take another one: --port 0 finds one.",
             ) from exc
+        listener.setblocking(False)
+        self.port = listener.getsockname()[1]
         self.url = f"http://{LOOPBACK}:{self.port}/{self.token}/"
         hosts = [f"{name}:{self.port}" for name in _NAMES]
         self.loop = IOLoop.current()
@@ -97,7 +99,7 @@ class ViewServer:
             redirect_root=False,
         )
         http = HTTPServer(_Gate(self._tornado, self.token, hosts))
-        http.add_sockets(sockets)
+        http.add_sockets([listener])
         self._server = BaseServer(self.loop, self._tornado, http)
 
     def run(self, ended: Callable[[], bool]) -> None:
@@ -108,8 +110,6 @@ class ViewServer:
         ended : callable
             Asked some times a second.
         """
-        from tornado.ioloop import PeriodicCallback
-
         self._server.start()
         watch = PeriodicCallback(lambda: self.loop.stop() if ended() else None, 100)
         watch.start()

@@ -3,7 +3,8 @@
 ``child_writer.py PATH KIND``: KIND is ``scan`` (a raster of SIDE x SIDE points, each a power and a
 spectrum), ``log`` (a temperature by time), or ``plain`` (a log without SWMR). Commands, one a
 line: ``points N``, ``run N PERIOD``, ``line TEXT`` and ``close``. Each is answered, after a flush,
-with the number of points and the time of the flush in seconds since 1970.
+with the number of points, the time of the flush in seconds since 1970, and the seconds that it
+took by the clock and of the processor.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ def main() -> None:
     recording = Scan(path) if kind == "scan" else Log(path, kind == "log")
     for line in sys.stdin:
         command, _, rest = line.strip().partition(" ")
+        clock, used = time.perf_counter(), time.process_time()
         if command == "points":
             for _ in range(int(rest)):
                 recording.point()
@@ -96,7 +98,9 @@ def main() -> None:
             recording.saver.close_file()
         if command != "close":
             recording.saver.flush()
-        os.write(1, f"{recording.count} {time.time()}\n".encode())
+        flushed = time.time()
+        took = time.perf_counter() - clock, time.process_time() - used
+        os.write(1, f"{recording.count} {flushed} {took[0]} {took[1]}\n".encode())
         if command == "close":
             return
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -52,10 +53,17 @@ def until(condition: Callable[[], Any], what: str) -> Any:
 
 
 class Writer:
-    """A program that writes a file, in a process of its own."""
+    """A program that writes a file, in a process of its own.
+
+    Attributes
+    ----------
+    took : list of float
+        Seconds by the clock and of the processor that it took for what it was told last.
+    """
 
     def __init__(self, path: Path, kind: str) -> None:
         self.path = path
+        self.took: list[float] = []
         self.process = subprocess.Popen(
             [sys.executable, str(WRITER), str(path), kind],
             stdin=subprocess.PIPE,
@@ -73,8 +81,8 @@ class Writer:
     def hear(self) -> tuple[int, float]:
         """Wait until it is done; return how many points there are, and when they were flushed."""
         assert self.process.stdout is not None
-        count, moment = self.process.stdout.readline().split()
-        return int(count), float(moment)
+        count, moment, *self.took = map(float, self.process.stdout.readline().split())
+        return int(count), moment
 
     def tell(self, command: str) -> tuple[int, float]:
         """Have something done and wait until it is."""
@@ -118,6 +126,20 @@ def serve(start: Callable[..., Running]) -> Callable[..., str]:  # noqa: F811
         return url
 
     return begin
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], str]]:
+    """Return a function that gives the address of any file of these tests.
+
+    One server shows them all, as the files in a folder: starting one takes as long as a test.
+    """
+    pytest.importorskip("bokeh", reason="bokeh is not installed")
+    root = tmp_path_factory.getbasetemp()
+    running = Running("view", str(root), "--no-browser")
+    url = running.next_line()
+    yield lambda path: f"{url}?file={quote(path.relative_to(root).as_posix())}"
+    running.end()
 
 
 class Browser:
@@ -178,6 +200,39 @@ class Browser:
         """Click on a row of the tree."""
         until(lambda: self.find(text), f"{text!r} in the tree").click()
 
+    def find_class(self, name: str) -> Any:
+        """Return the first element of a class."""
+        return self.driver.execute_script(
+            _DEEP + "return deep(document, []).find(el => el.classList.contains(arguments[0]))",
+            name,
+        )
+
+    def drag(self, low: float, high: float) -> None:
+        """Draw a box over a part of the plot, given from left to right as parts of its width."""
+        from selenium.webdriver import ActionChains
+
+        left, top, right, bottom = self.box()
+        middle, height = (left + right) / 2, bottom - top
+        canvas = self.find_class("bk-Canvas")
+        actions = ActionChains(self.driver)
+        for step, part in enumerate((low, (low + high) / 2, high)):
+            down = (step - 1) * height / 4
+            x = int(left + part * (right - left) - middle)
+            actions.move_to_element_with_offset(canvas, x, int(down))
+            if step == 0:
+                actions.click_and_hold()
+        actions.release().perform()
+
+    def box(self) -> tuple[float, float, float, float]:
+        """Return where the plot is in the window: left, top, right, bottom."""
+        found = self.driver.execute_script(
+            _DEEP + "const view = deep(document, []).find(el =>"
+            " el.classList.contains('bk-Canvas'));"
+            "const r = view.getBoundingClientRect();"
+            "return [r.left, r.top, r.right, r.bottom]"
+        )
+        return tuple(found)
+
     def shot(self) -> Any:
         """Return what the plot looks like.
 
@@ -189,14 +244,8 @@ class Browser:
         import numpy as np
         from PIL import Image
 
-        box = self.driver.execute_script(
-            _DEEP + "const view = deep(document, []).find(el =>"
-            " el.classList.contains('bk-Canvas'));"
-            "const r = view.getBoundingClientRect();"
-            "return [r.left, r.top, r.right, r.bottom]"
-        )
+        left, top, right, bottom = self.box()
         with Image.open(io.BytesIO(self.driver.get_screenshot_as_png())) as image:
-            left, top, right, bottom = box
             # Axes and titles stand on the left and below.
             cut = image.convert("RGB").crop(
                 (int(left) + 60, int(top) + 30, int(right), int(bottom) - 60)

@@ -87,7 +87,7 @@ def choices(array: Array) -> list[Choice]:
         return [table]
     found = [_default(array)]
     every: list[Choice] = []
-    if len(dims) > 1 and array.shape[-1] <= _FEW:
+    if len(dims) > 1 and array.shape[-1] <= _FEW and not array.is_image:
         every.append(_lines(array, len(dims) - 1))
     every += [_curve(dim) for dim in reversed(dims)]
     every += [_image(a, b) for a, b in itertools.combinations(dims, 2)]
@@ -100,7 +100,7 @@ def _default(array: Array) -> Choice:
     signal = [dim for dim in dims if not dim.navigation]
     known = len(signal) < len(dims)
     few = array.shape[-1] <= (_FEW if array.names or array.grows else _PAIR)
-    if not known and len(dims) == 2 and few:
+    if not known and len(dims) == 2 and few and not array.is_image:
         return _lines(array, 1)
     if not known and array.grows and len(dims) > 1:
         signal = list(dims[1:])  # rows that come one after the other

@@ -105,6 +105,8 @@ class Array:
         What each element along the last dimension is, where the file says so.
     times : CARRAY or None
         When each point of the scan was complete, where the file says so.
+    is_image : bool
+        Whether the file says that each signal is an image.
     """
 
     node: CARRAY
@@ -115,6 +117,7 @@ class Array:
     dims: tuple[Dim, ...]
     names: tuple[str, ...] = ()
     times: CARRAY | None = None
+    is_image: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -190,7 +193,8 @@ def describe(h5: H5SaverLowLevel, node: CARRAY) -> Array:
         texts = ()
     units = str(facts.get("units", ""))
     times = _point_times(node, shape, navigation)
-    return Array(node, node.path, title, label, units, dims, texts, times)
+    image = facts.get("data_dimension") == "Data2D" or facts.get("interpretation") == "image"
+    return Array(node, node.path, title, label, units, dims, texts, times, image)
 
 
 def _counting(index: int, grows: bool) -> str:

@@ -46,7 +46,8 @@ class Progress:
         """
         times = array.times
         if array.grows:
-            source.refresh(array.node)
+            if array.dims:  # rows of any length cannot be followed
+                source.refresh(array.node)
             points = array.node.shape[0]
             newest = self._newest_row(source, array, points)
             return Progress(points, None, newest, (points - 1,) if points else None)
@@ -68,8 +69,8 @@ class Progress:
             return None
         if points == self.points:
             return self.newest
-        rows = array.dims[0]
-        if rows.epoch is not None and rows.axis is not None:
+        rows = array.dims[0] if array.dims else None
+        if rows is not None and rows.epoch is not None and rows.axis is not None:
             source.refresh(rows.axis)
             length = rows.axis.shape[0]
             stamp = float(rows.positions(length - 1, length)[0]) if length else math.nan

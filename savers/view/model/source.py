@@ -200,7 +200,9 @@ class Source:
         self._ask_local()
         swmr = state is FileState.SWMR_WRITING and self.standing.writer is not WriterState.CRASHED
         held = state is FileState.WRITING and self.standing.writer is not WriterState.CRASHED
-        if self._h5 is not None and (swmr is not self._swmr or held):
+        # A file that nobody should be writing and that changed was written by somebody after all.
+        stale = changed and not self._swmr
+        if self._h5 is not None and (swmr is not self._swmr or held or stale):
             self.close()
         if self._h5 is None and time.monotonic() >= self._retry:
             self._open(swmr)

@@ -11,7 +11,7 @@ from typing import Any
 
 from bokeh.document import Document
 from bokeh.layouts import column, row
-from bokeh.models import Div, Select, Toggle
+from bokeh.models import CustomJS, Div, Select, Toggle
 from bokeh.models import Slider as SliderWidget
 
 from h5backends.errors import H5Error
@@ -34,6 +34,8 @@ _SHARE = 3
 _RATE = 20e6
 """Bytes per second that a browser is sent at most; it may be at the end of a tunnel."""
 _HEADLINE_SECONDS = 0.2
+_LET_GO = "setTimeout(() => cb_obj.document?.freeze_all_models(() => {}), 0)"
+"""Has the browser let go of a plot that was replaced, which it else does when nothing happens."""
 
 
 class Page:
@@ -67,6 +69,7 @@ class Page:
         self._follow = Toggle(name="follow", label="follow", active=True, width=80, visible=False)
         self._slider_box = column(sizing_mode="stretch_width")
         self._plot_box = column(sizing_mode="stretch_both")
+        self._plot_box.js_on_change("children", CustomJS(code=_LET_GO))
         self._log = Div(
             name="log",
             sizing_mode="stretch_width",
