@@ -23,7 +23,7 @@ from tests.view.conftest import (  # noqa: F401 - fixtures
 )
 
 POINTS = 10 if QUICK else 200
-BLOCK = 20_000 if QUICK else 300_000
+BLOCK = 20_000 if QUICK else 100_000
 LONG = 200_000 if QUICK else 5_000_000
 
 _WATCH = """

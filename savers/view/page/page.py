@@ -27,8 +27,9 @@ __all__ = ["Page"]
 
 _log = logging.getLogger(__name__)
 
-_PERIOD = 0.06
-"""Seconds between two looks at the file, at least."""
+_PERIOD = 0.12
+"""Seconds between two looks at the file, at least: soon enough for the eye, and leaves the
+processor to the program that measures."""
 _SHARE = 3
 """Looking may take one part in this many of the time, and one more."""
 _RATE = 20e6
