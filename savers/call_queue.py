@@ -12,61 +12,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from queue import Full
-from typing import Any, Literal, NamedTuple
 
 from h5backends.errors import FileClosedError, FileError, H5Error, RemoteError
+from savers.calls import Call, Failure, OnFull, QueueFullError, noted
 
-__all__ = ["Call", "CallQueue", "Failure", "OnFull", "QueueFullError", "QueueThread"]
+__all__ = ["CallQueue", "QueueThread"]
 
 _log = logging.getLogger(__name__)
-
-OnFull = Literal["block", "drop", "raise"]
 
 _RETRY_SECONDS = 0.5
 """How long to leave a storage alone that failed, unless somebody asks for another attempt."""
 _GLANCE_SECONDS = 0.25
 """Longest sleep: on Windows no signal ends a wait, and no event tells of the program's end."""
-
-_NOTE = (
-    "This is about an earlier add_data(). The data of the call that raises it were not taken; all "
-    "before them are written, or kept."
-)
-
-
-class QueueFullError(H5Error, Full):
-    """There is no room for more data that wait to be written."""
-
-
-class Call(NamedTuple):
-    """One call of ``add_data`` that waits."""
-
-    values: tuple[Any, ...]
-    keyword: dict[str, Any]
-    nbytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A call that the saver refused, with its data.
-
-    Parameters
-    ----------
-    values : tuple
-        The arguments by position.
-    keyword : dict
-        The arguments by name.
-    error : BaseException
-        Why it was refused.
-    nbytes : int
-        How much memory it takes, about.
-    """
-
-    values: tuple[Any, ...]
-    keyword: dict[str, Any]
-    error: BaseException
-    nbytes: int = field(default=0, repr=False)
 
 
 class CallQueue:
@@ -105,6 +62,7 @@ class CallQueue:
         self._news = threading.Condition(self._lock)  # for the thread
         self._progress = threading.Condition(self._lock)  # for callers
         self._asleep = self._hurry = self._ending = self._gone = self.closed = False
+        self._abandoned = self._last_attempt = False
         self._begun = self._failed_at = 0  # attempts to write, and which of them failed last
         self._trouble: H5Error | None = None
         self._unreported: BaseException | None = None
@@ -153,7 +111,7 @@ class CallQueue:
                 if on_full == "raise":
                     raise self._full("too much waits to be written", nbytes) from self._trouble
                 if self._trouble is not None:
-                    raise _noted(self._trouble)  # who knows when it will be over
+                    raise noted(self._trouble)  # who knows when it will be over
                 if not self._calls:
                     raise self._full("calls that the saver refused take up all room", nbytes)
                 self._progress.wait(_GLANCE_SECONDS)
@@ -188,7 +146,7 @@ class CallQueue:
                 if self._failed_at > begun and self._trouble is not None:
                     if self._unreported is self._trouble:
                         self._unreported = None
-                    raise _noted(self._trouble)
+                    raise noted(self._trouble)
                 self._hurry = True
                 self._news.notify()
                 self._progress.wait(_GLANCE_SECONDS)
@@ -201,7 +159,7 @@ class CallQueue:
     def _report(self) -> None:
         error, self._unreported = self._unreported, None
         if error is not None:
-            raise _noted(error)
+            raise noted(error)
 
     def take_failures(self) -> list[Failure]:
         """Return the calls that were refused, and make room of them."""
@@ -238,6 +196,22 @@ class CallQueue:
                 f"the program ended before {len(self._calls)} calls could be written",
                 file=self._name,
             )
+
+    def abandon(self) -> None:
+        """Have the thread end after the write that it is at; what waits stays in the queue."""
+        self.require_own()
+        with self._lock:
+            self.closed = self._abandoned = self._hurry = True
+            self._news.notify()
+            self._progress.notify_all()
+
+    def take_calls(self) -> list[Call]:
+        """Return what waits, once the thread has ended."""
+        with self._lock:
+            taken = list(self._calls)
+            self._calls.clear()
+            self.nbytes -= sum(call.nbytes for call in taken)
+        return taken
 
     def end(self) -> None:
         """Have the thread end when everything is written."""
@@ -286,17 +260,20 @@ class CallQueue:
     def _next(self) -> Call | None:
         """Return the first call, which stays in the queue; None at the end."""
         with self._lock:
-            while not self._calls:
+            while not self._calls and not self._abandoned:
                 if self._ending or _program_ends():
                     return None
                 self._asleep = True
                 self._news.wait(_GLANCE_SECONDS)
                 self._asleep = False
-            if self._trouble is not None and _program_ends():
-                # Nobody is left who could make room.
-                lost, trouble = len(self._calls), self._trouble
-                _log.error("%s: %d calls of add_data are lost: %s", self._name, lost, trouble)
+            if self._abandoned:
                 return None
+            if self._trouble is not None and _program_ends():
+                if self._last_attempt:  # and nobody is left who could make room
+                    lost, trouble = len(self._calls), self._trouble
+                    _log.error("%s: %d calls of add_data are lost: %s", self._name, lost, trouble)
+                    return None
+                self._last_attempt = True
             self._begun += 1
             return self._calls[0]
 
@@ -347,9 +324,3 @@ def _program_ends() -> bool:
         return False
     others = (thread for thread in threading.enumerate() if thread is not main)
     return all(thread.daemon or isinstance(thread, QueueThread) for thread in others)
-
-
-def _noted(error: BaseException) -> BaseException:
-    if _NOTE not in getattr(error, "__notes__", ()):
-        error.add_note(_NOTE)
-    return error

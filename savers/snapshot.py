@@ -18,7 +18,7 @@ from savers.interchange import as_data, as_export
 __all__ = ["snapshot"]
 
 _OVERHEAD = 512
-"""Bytes that the Python objects of one signal take, about."""
+"""Bytes that the Python objects of a call take, and those of each signal, about."""
 
 _UNCHANGING = (str, bytes, int, float, complex, bool, type(None), range, np.generic, Enum, Node)
 
@@ -49,7 +49,7 @@ def snapshot(values: Any, keyword: dict[str, Any]) -> tuple[tuple[Any, ...], dic
     sizes: list[int] = []
     copies = tuple([_own(value, sizes) for value in values])
     named = {name: _own(value, sizes) for name, value in keyword.items()} if keyword else {}
-    return copies, named, sum(sizes)
+    return copies, named, _OVERHEAD + sum(sizes)
 
 
 def _own(value: Any, sizes: list[int]) -> Any:
@@ -113,7 +113,7 @@ def _own_data(data: DataWithAxes, sizes: list[int]) -> DataWithAxes:
     size = _OVERHEAD
     arrays = []
     for array in data._data:
-        own = np.array(array)
+        own = array.copy() if isinstance(array, np.ndarray) else np.array(array)
         size += own.nbytes
         arrays.append(own)
     sizes.append(size)

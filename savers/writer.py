@@ -11,11 +11,12 @@ from typing import Any, Protocol, Self, get_args
 from h5backends.errors import DTypeError
 from h5backends.room import Room
 from h5backends.types import Capability
-from savers.call_queue import Call, CallQueue, Failure, OnFull, QueueFullError, QueueThread
+from savers.call_queue import CallQueue, QueueThread
+from savers.calls import Call, Failure, OnFull, QueueFullError
 from savers.low_level import H5SaverLowLevel
 from savers.snapshot import snapshot
 
-__all__ = ["BackgroundWriter", "Failure", "QueueFullError", "WriterCounters"]
+__all__ = ["BackgroundWriter", "Call", "Failure", "QueueFullError", "WriterCounters"]
 
 _MAX_BYTES = 256 * 1024 * 1024
 _MIN_FREE = 16 * 1024 * 1024
@@ -65,7 +66,7 @@ class WriterCounters:
 
     @property
     def waiting(self) -> int:
-        """Calls that were taken and not dealt with yet."""
+        """Calls that were taken and not dealt with, abandoned ones included."""
         return self.queued - self.written - self.failed
 
 
@@ -226,6 +227,22 @@ class BackgroundWriter:
         queue.end()
         self._thread.join()
         queue.report()
+
+    def abandon(self) -> list[Call]:
+        """End without writing what waits, and return it: to save it elsewhere, or to give up.
+
+        Waits only for the write that the thread is at. Each of the calls has its arguments in
+        ``values`` and ``keyword``: ``other.add_data(*call.values, **call.keyword)``.
+
+        Returns
+        -------
+        list of Call
+            In their order; none if the writer is closed already.
+        """
+        queue = self._queue
+        queue.abandon()
+        self._thread.join()
+        return queue.take_calls()
 
     def __enter__(self) -> Self:
         return self

@@ -251,6 +251,16 @@ class TestCopies:
         assert given == before
         assert given.timestamp == before.timestamp
 
+    def test_arrays_of_any_layout(self, gate: Gate) -> None:
+        gate.open.set()
+        frame = np.arange(12.0).reshape(3, 4)
+        with BackgroundWriter(gate) as writer:
+            for array in (frame.T.copy().T, frame[::1], np.asfortranarray(frame), frame.view()):
+                writer.add_data(WHERE, DataToExport("p", [DataRaw("frame", data=[array])]))
+        found = DataLoader(gate.h5saver).load_data(f"{WHERE}/Data2D/CH00/EnlData00")
+        for n in range(4):
+            np.testing.assert_array_equal(found.data[0][n], frame)
+
     def test_classes_of_the_program(self, gate: Gate) -> None:
         class Reading(DataRaw):
             pass
@@ -348,6 +358,17 @@ class TestQueue:
                 writer.add_data(WHERE, self.frames(1)[0])
             writer.add_data(WHERE, point(1))
         assert writer.counters.written == 1
+
+    def test_data_without_content_fill_the_queue_too(self, gate: Gate) -> None:
+        with BackgroundWriter(gate, max_bytes=10_000, on_full="drop") as writer:
+            gate.inner.add_data(WHERE, point(0))
+            for _ in range(1000):
+                writer.add_data("nowhere")
+            assert writer.counters.dropped > 900
+            gate.open.set()
+            with contextlib.suppress(TypeError):
+                writer.flush()
+            assert len(writer.take_failures()) == writer.counters.failed > 0
 
     def test_flush(self, gate: Gate) -> None:
         gate.open.set()
@@ -633,6 +654,29 @@ class TestStorage:
         writer.close()
         assert numbers(log.h5saver) == [0.0]
 
+    def test_what_waits_can_be_saved_elsewhere(self, log: Any, small_disk: Path) -> None:
+        ballast = Ballast(small_disk)
+        writer = BackgroundWriter(log, min_free=0)
+        writer.add_data(WHERE, point(-1))
+        writer.flush()
+        ballast.fill(leave=300 * 1024)
+        taken = self.fill(writer)
+        waiting = writer.counters.waiting
+        with H5SaverLowLevel.from_file("m.h5", backend="memory", new_file=True) as memory:
+            other = DataToExportTimedSaver(memory)
+            rescued = writer.abandon()
+            for call in rescued:
+                other.add_data(*call.values, **call.keyword)
+            assert len(rescued) == waiting
+            assert numbers(memory) == list(range(taken - waiting, taken))
+        assert writer.counters.bytes == 0
+        writer.close()
+        assert writer.abandon() == []
+        with pytest.raises(FileClosedError):
+            writer.add_data(WHERE, point(0))
+        ballast.drop()
+        assert numbers(log.h5saver) == [-1.0, *range(taken - waiting)]
+
     def test_a_file_closed_too_early(self, local_place: Place) -> None:
         saver = open_saver(local_place, new_file=True)
         writer = BackgroundWriter(DataToExportTimedSaver(saver), min_free=0)
@@ -705,6 +749,27 @@ class TestTheEnd:
         assert returned == code, err
         assert "Error" not in err.replace("RuntimeError: on purpose", ""), err
         assert numbers(local_place.location, "/RawData/Data0D/CH00/EnlData00") == list(range(500))
+
+    def test_a_disk_that_has_room_again_at_the_end(self, small_disk: Path) -> None:
+        code = """
+        import os, shutil
+        writer.flush()
+        room = shutil.disk_usage(path).free - 300 * 1024
+        open(path + ".ballast", "wb").write(bytes(room))
+        number = 500
+        try:
+            while True:
+                writer.add_data("/RawData", point(number))
+                number += 1
+        except OSError:
+            os.remove(path + ".ballast")
+        print(number)
+        """
+        returned, out, err = run(code, small_disk / "log.h5", "h5py")
+        assert returned == 0, err
+        assert "lost" not in err
+        found = numbers(str(small_disk / "log.h5"), "/RawData/Data0D/CH00/EnlData00")
+        assert found == list(range(int(out)))
 
     def test_threads_that_go_on_after_the_main_one(self, local_place: Place) -> None:
         code = """
