@@ -7,7 +7,6 @@ about half an hour on two cores.
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 
 from tests.crash.campaign import KINDS, Tally, campaign, places, table
@@ -20,7 +19,6 @@ def main() -> int:
     parser.add_argument("--count", type=int, help="how many of each kind")
     parser.add_argument("--first", type=int, default=0, help="seed of the first")
     asked = parser.parse_args()
-    logging.disable(logging.WARNING)  # each file that a crash left behind is warned of
     tallies: list[Tally] = []
     for kind, count in KINDS.items():
         if asked.kind and kind not in asked.kind:

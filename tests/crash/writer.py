@@ -15,7 +15,7 @@ from h5backends import FlushPolicy, H5Backend
 from h5backends.drivers._journal import hooks
 from tests.crash import plan
 
-__all__ = ["Request", "main"]
+__all__ = ["Request", "main", "write"]
 
 
 @dataclass
@@ -63,13 +63,14 @@ class Request:
 
 
 def main() -> None:
-    """Write."""
+    """Do what the first argument asks for."""
     request = Request(**json.loads(sys.argv[1]))
-    out = (
-        os.open(request.announce, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        if request.announce
-        else 1
-    )
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    write(request, os.open(request.announce, flags, 0o600) if request.announce else 1)
+
+
+def write(request: Request, out: int) -> None:
+    """Write, and announce to a descriptor."""
     if not request.journal:
         hooks.find_file_driver = lambda *_: None  # type: ignore[assignment]
     # Every second writer is also flushed by the thread that does so in real life.
