@@ -111,10 +111,9 @@ class Master:
         """
         self.release()
         fresh = self.path.with_name(f".{self.path.stem}.new{self.path.suffix}")
-        if self.path.exists():
+        fresh.unlink(missing_ok=True)  # of a program that died here
+        if self._has_others(source.name):
             shutil.copyfile(self.path, fresh)
-        else:
-            fresh.unlink(missing_ok=True)
         with H5SaverLowLevel.from_file(fresh, backend=self._driver) as saver:
             saver.root().attrs.update({"file": self.path.name, MARK: True})
             if child(saver.raw_group, source.name) is not None:
@@ -128,6 +127,14 @@ class Master:
         held, self._held = self._held, None
         if held is not None:
             held.close_file()
+
+    def _has_others(self, name: str) -> bool:
+        """Tell whether there are other scans; where not, nothing old is carried along."""
+        if not self.path.exists():
+            return False
+        with H5SaverLowLevel.from_file(self.path, mode="r", backend=self._driver) as saver:
+            nodes = saver.raw_group.children().items()
+            return any(isinstance(node, GROUP) and found != name for found, node in nodes)
 
     def _replace_by(self, fresh: Path) -> None:
         deadline = time.monotonic() + _PATIENCE
