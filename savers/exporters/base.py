@@ -108,9 +108,11 @@ def new_file(target: Path, overwrite: bool) -> Iterator[Path]:
         if not overwrite:
             _reserve(target)
         os.replace(part, target)
+    except H5Error as exc:
+        if exc.file == str(part):  # which nobody gets to see
+            exc.file = str(target)
+        raise
     except OSError as exc:
-        if isinstance(exc, H5Error):
-            raise
         raise _translated(exc, target) from exc
     finally:
         with suppress(FileNotFoundError):

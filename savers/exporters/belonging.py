@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from h5backends.drivers.base import SupportsSwmr
 from h5backends.nodes import CARRAY, GROUP, VLARRAY, Node, StringARRAY
 from h5backends.types import Capability
 from savers import layout
@@ -25,7 +26,9 @@ def refreshed(node: Node) -> Node:
     For files that another program is writing; without one nothing happens.
     """
     session = node.session
-    if not session.writable and Capability.REFRESH in session.driver.capabilities:
+    driver = session.driver
+    live = isinstance(driver, SupportsSwmr) and driver.swmr_active
+    if not session.writable and (live or Capability.REMOTE in driver.capabilities):
         for array in arrays_below(node):
             array.refresh()
     return node

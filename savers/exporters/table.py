@@ -16,7 +16,7 @@ from h5backends.types import Box
 from savers import layout
 from savers.enums import DataType
 from savers.exporters.axis_column import AxisColumn, alike, axes_of, completed
-from savers.exporters.belonging import arrays_below, kind_of, refreshed
+from savers.exporters.belonging import arrays_below, belonging, kind_of, refreshed
 from savers.loader import DataLoader
 from savers.management import child
 
@@ -88,10 +88,8 @@ class Table:
         ShapeError
             They differ in shape or axes.
         """
-        refreshed(node)
-        nav_group = loader.get_nav_group(node)
-        if nav_group is not None:
-            refreshed(nav_group)
+        for part in belonging(loader, node):
+            refreshed(part)
         signals = _named([_signal(array) for array in _chosen(node)])
         if not signals:
             raise NodeKindError(
