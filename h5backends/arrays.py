@@ -71,6 +71,11 @@ class Array:
         self._refresh = getattr(source, "refresh", None) if refreshes else None
 
     @property
+    def is_written_here(self) -> bool:
+        """Whether this process may write to it: then it may change at any moment, unannounced."""
+        return self.can_grow and self._refresh is None
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Extent when it was last refreshed."""
         try:

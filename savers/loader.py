@@ -16,6 +16,7 @@ from savers import layout
 from savers.axis import AxisSaverLoader
 from savers.data import Axis, DataToExport, DataWithAxes
 from savers.enums import DataType
+from savers.lazy import first_points
 from savers.low_level import H5SaverLowLevel
 from savers.management import Openable, attribute, child, open_saver
 from savers.plan import POSITIONS
@@ -285,10 +286,10 @@ def _with_navigation(data: DataWithAxes, axes: Sequence[Axis], lazy: bool) -> Da
     own = {(axis.index, axis.spread_order) for axis in data.axes}
     shared = [a for a in shared if (a.index, a.spread_order) not in own]
     growing = "EARRAY" if data.nav_indexes == (0,) else ""
-    if growing and shared and not lazy:
+    if growing and shared:
         length = min(axis.size for axis in shared if axis.index == 0)
         if 0 < length < data.shape[0]:
-            data = _shortened(data, length)
+            data = _shortened(data, length, lazy)
     kept = []
     for axis in shared:
         length = data.shape[axis.index]
@@ -300,12 +301,18 @@ def _with_navigation(data: DataWithAxes, axes: Sequence[Axis], lazy: bool) -> Da
     return data
 
 
-def _shortened(data: DataWithAxes, length: int) -> DataWithAxes:
-    """Return data with the first points only."""
+def _shortened(data: DataWithAxes, length: int, lazy: bool) -> DataWithAxes:
+    """Return data with the first points only; none of them is read if they are loaded lazily."""
     axes = [axis.copy() for axis in data.axes]
     for axis in axes:
         if axis.index == 0:
             axis.data = axis.get_data()[:length]
+    if lazy:
+        data._data = [first_points(array, length) for array in data.data]
+        if data._errors is not None:
+            data._errors = [first_points(array, length) for array in data._errors]
+        data.axes = axes
+        return data
     errors = None if data.errors is None else [e[:length] for e in data.errors]
     arrays = [a[:length] for a in data.data]
     result = data.copy()

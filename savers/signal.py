@@ -16,6 +16,7 @@ from savers.axis import AxisSaverLoader
 from savers.data import Axis, DataWithAxes
 from savers.enums import DataDim, DataSource, DataType, SaveType, UnknownNameError, member
 from savers.interchange import DataLike, as_data
+from savers.lazy import in_file
 from savers.management import DataManagement, Openable, attribute, child, fresh
 from savers.viewers import describe_signal
 
@@ -257,8 +258,8 @@ class DataSaverLoader(DataManagement):
         load_all : bool
             Whether to load all arrays of this kind, name and origin in the group as one.
         lazy : bool
-            Whether to leave the values in the file: the arrays of the data are then the nodes,
-            which slice, for as long as the file is open.
+            Whether to leave the values in the file: the arrays of the data slice then, for as long
+            as the file is open, see :func:`savers.lazy.in_file`.
 
         Returns
         -------
@@ -294,7 +295,10 @@ class DataSaverLoader(DataManagement):
         labels += [str(attribute(node, "label", node.title)) for node in nodes[1:]]
         data = _assemble(facts, first.path, arrays, bars, axes, labels)
         if lazy:
-            data._data, data._errors = list(nodes), list(errors) or None  # type: ignore[arg-type]
+            # Where an array has more points than another, all are cut to those that all have.
+            points = data.shape[0] if facts.get("CLASS") == "EARRAY" else None
+            data._data = [in_file(node, points) for node in nodes]
+            data._errors = [in_file(node, points) for node in errors] or None
         return data
 
     def _chosen(self, where: str | Node, load_all: bool) -> tuple[list[CARRAY], DataType]:

@@ -15,10 +15,12 @@ from h5backends.errors import ShapeError
 from h5backends.follow.following import wait_sync
 from h5backends.follow.scanning import box_at, box_size, points
 from h5backends.follow.waiting import Pace, Patience
+from h5backends.readers.cache import HDF5ImageCache
 from h5backends.types import Box
 
 __all__ = ["FrameReader", "Interleaved", "SliceDict"]
 
+_CACHE_NBYTES = 1 << 25
 _APPEARANCE_SECONDS = 1.0
 """How long to wait for a frame whose key is already set."""
 
@@ -82,6 +84,15 @@ class FrameReader:
             )
         self._chunks = ChunkReader(self.array) if use_direct_chunk else None
         self.use_direct_chunk = self._chunks is not None and self._chunks.decoder is not None
+        self._cache = self._frame_cache()
+
+    def _frame_cache(self) -> HDF5ImageCache | None:
+        """Return what keeps decoded chunks, where one holds several frames that are asked for."""
+        several = self.points_in_chunk > 1 and len(self._shape) > 1
+        chunks = self._chunks
+        if not several or chunks is None or not chunks.decodes or self.array.is_written_here:
+            return None
+        return HDF5ImageCache(self.array, cache_bytes=_CACHE_NBYTES)
 
     # -- extent ---------------------------------------------------------------------------------
     @property
@@ -107,7 +118,10 @@ class FrameReader:
 
     def refresh(self) -> None:
         """Take in what the writer flushed."""
-        self.array.refresh()
+        if self._cache is None:
+            self.array.refresh()
+        else:
+            self._cache.refresh()
         self._shape = self.array.shape
 
     def covers(self, count: int) -> int:
@@ -144,6 +158,7 @@ class FrameReader:
         Returns
         -------
         frame : ndarray, shape ``(1, ..., 1, *frame_shape)``
+            Read-only where it comes from a chunk that is kept.
         slice_metadata : tuple of slice
             Position of the point in the scan.
 
@@ -157,7 +172,10 @@ class FrameReader:
         if not 0 <= index < self._points:
             self._await(index)
         box = self.box(index, index + 1)
-        return self.read_box(box), next(iter(points(box)))
+        where = next(iter(points(box)))
+        if self._cache is not None:
+            return self._cache[index][np.newaxis], where
+        return self.read_box(box), where
 
     def read_box(self, box: Box) -> NDArray[Any]:
         """Read the frames of a box of points.

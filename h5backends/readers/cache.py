@@ -19,8 +19,8 @@ from h5backends.types import Box
 
 __all__ = ["BaseImageChunkCache", "EmptyDatasetWarning", "HDF5ImageCache", "ImageCorrCache"]
 
-_BLOCK_NBYTES = 1 << 16
-"""What is read at once of images that are not compressed."""
+_BLOCK_NBYTES = 1 << 12
+"""What is read at once of images that are not compressed: no more than costs nothing."""
 
 
 class EmptyDatasetWarning(UserWarning):
@@ -31,7 +31,8 @@ class HDF5ImageCache(BaseImageChunkCache):
     """A stack of images in a file.
 
     An image that is read out of order costs the decoding of its HDF5 chunk, once; images that are
-    read in order are decoded ahead, in several threads.
+    read in order are decoded ahead, in several threads. Images that are not compressed are kept
+    only when they are read in order: the operating system keeps their file anyway.
 
     Parameters
     ----------
@@ -83,6 +84,9 @@ class HDF5ImageCache(BaseImageChunkCache):
         super().__init__(tuple(h5ds.shape), chunk_size, cache_size, cache_bytes=cache_bytes)
         self._dtype = np.dtype(bool) if boolean else self._array.dtype
         self._reader = ChunkReader(self._array)
+        self._last_row = -1
+        self._is_plain = not self._is_filtered and not self._array.is_assembled
+        self._tail = tuple(slice(0, n, 1) for n in self.image_shape)
         if not self._length:
             _warn_of_nothing(self._array)
 
@@ -94,12 +98,21 @@ class HDF5ImageCache(BaseImageChunkCache):
         return self._begin(start, stop).result()
 
     def _begin(self, start: int, stop: int) -> Coming:
-        box = (slice(start, stop, 1), *[slice(0, n, 1) for n in self.image_shape])
-        coming = self._reader.begin(box)
+        coming = self._reader.begin((slice(start, stop, 1), *self._tail))
         return _AsBool(coming) if self.boolean else coming
 
     def _image(self, row: int) -> Any:
-        return super()._image(row if self._mapping is None else int(self._mapping[row]))
+        row = row if self._mapping is None else int(self._mapping[row])
+        in_order = row - self._last_row in (0, 1)
+        self._last_row = row
+        if in_order or not self._is_plain:
+            return super()._image(row)
+        try:
+            image = np.asarray(self._array.source[row], self.dtype)
+        except (OSError, RuntimeError, ValueError, KeyError):
+            return super()._image(row)  # which says what is wrong
+        image.flags.writeable = False
+        return image
 
     def _gather(self, rows: Rows, tail: Box) -> NDArray[Any]:
         if self._mapping is not None:
@@ -141,7 +154,9 @@ class HDF5ImageCache(BaseImageChunkCache):
     @property
     def _is_filtered(self) -> bool:
         decoder = self._reader.decoder
-        return decoder is None or decoder.is_packed
+        if decoder is not None:
+            return decoder.is_packed
+        return self._array.chunks is not None or self._array.file_path is None
 
     @property
     def _asks_ahead(self) -> bool:

@@ -192,10 +192,13 @@ class Spans:
     def _keep(self, start: int, stop: int, rows: NDArray[Any], *, in_order: bool) -> Span:
         span = Span(start, stop, rows)
         self._kept[id(span)] = self._latest = span
-        self._where.update((n, span) for n in self._blocks(span))
+        if stop - start <= self.block:
+            self._where[start // self.block] = span
+        else:
+            self._where.update(dict.fromkeys(self._blocks(span), span))
         self.nbytes += rows.nbytes
         while self.nbytes > self._capacity and len(self._kept) > 1:
-            self._drop(next(iter(self._kept.values())))
+            self._drop(self._kept.popitem(last=False)[1])
         if in_order and self._asks_ahead and stop < self.length:
             end = min(stop + self._window, self.length)
             self._ahead = (stop, end, self._begin(stop, end))
@@ -205,7 +208,6 @@ class Spans:
         return range(span.start // self.block, -(-span.stop // self.block))
 
     def _drop(self, span: Span) -> None:
-        del self._kept[id(span)]
         self.nbytes -= span.data.nbytes
         for number in self._blocks(span):
             if self._where.get(number) is span:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import pickle
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,58 @@ def test_direct_chunks_of_several_frames(
         kept.append(data[0])
         reader = FrameReader(kept, 1, use_direct_chunk=True)
         np.testing.assert_array_equal(reader.read_frame(9)[0], data[:1])
+
+
+def _write_live(path: str, limit: int | None, commands: Any) -> None:
+    """Write a compressed stack in a process of its own, as far as it is told to."""
+    data = numbered((20,), (4,))
+    with h5py.File(path, "w", libver=("v110", "v110")) as file:
+        shape = (limit or 0, 4)
+        kept = file.create_dataset(
+            "d", shape, "f8", maxshape=(limit, 4), chunks=(8, 4), compression="gzip"
+        )
+        file.swmr_mode = True
+        commands.send(0)
+        while stop := commands.recv():
+            if limit is None:
+                kept.resize(stop, 0)
+            kept[:stop] = data[:stop]
+            kept.flush()
+            commands.send(stop)
+
+
+@pytest.mark.parametrize("limit", [20, None])
+def test_frames_of_a_live_stack_out_of_kept_chunks(limit: int | None, tmp_path: Path) -> None:
+    data = numbered((20,), (4,))
+    ours, others = multiprocessing.Pipe()
+    writer = multiprocessing.get_context("spawn").Process(
+        target=_write_live, args=(str(tmp_path / "a.h5"), limit, others)
+    )
+    writer.start()
+    assert ours.recv() == 0
+    with h5py.File(tmp_path / "a.h5", "r", swmr=True, locking=False) as live:
+        reader = FrameReader(live["d"], 1, use_direct_chunk=True)
+        assert reader._cache is not None
+        for stop in (3, 5, 8, 17, 20):
+            ours.send(stop)
+            assert ours.recv() == stop
+            reader.refresh()
+            for index in (stop - 1, 0):
+                frame, where = reader.read_frame(index)
+                np.testing.assert_array_equal(frame, data[index : index + 1])
+                assert where == (slice(index, index + 1),)
+    ours.send(0)
+    writer.join()
+    assert writer.exitcode == 0
+
+
+def test_frames_that_may_change_here_are_not_kept(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        kept = file.create_dataset("d", data=numbered((9,), (4,)), chunks=(8, 4), compression=1)
+        reader = FrameReader(kept, 1, use_direct_chunk=True)
+        assert reader.read_frame(3)[0][0, 0] == 12
+        kept[3] = 7
+        assert reader.read_frame(3)[0][0, 0] == 7
 
 
 @pytest.mark.parametrize("limit", [11, None])
