@@ -56,7 +56,6 @@ def view(
     else:
         shown = location
         _require_readable(place)
-    _step_back()
     server = ViewServer(Address(location, place.backend, place.options), port)
     note(f"Showing {shown}; Ctrl-C ends")
     out.print(server.url, soft_wrap=True)
@@ -65,6 +64,7 @@ def view(
         if not no_browser:
             # In a thread: some systems wait for the browser.
             threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+        _step_back()
         server.run(lambda: bool(stop))
     raise typer.Exit(stop.exit_code)
 

@@ -17,7 +17,7 @@ import pytest
 
 from tests.cli.conftest import Running, start  # noqa: F401 - a fixture
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 WRITER = Path(__file__).with_name("child_writer.py")
 _FLAGS = (
     "--headless=new",
@@ -50,6 +50,21 @@ def until(condition: Callable[[], Any], what: str) -> Any:
         assert time.monotonic() < deadline, f"not in time: {what}"
         time.sleep(0.02)
     return found
+
+
+def address_of(running: Running) -> str:
+    """Return the address that the command prints; a busy machine takes its time to start it."""
+    line: list[str | None] = []
+
+    def printed() -> bool:
+        with contextlib.suppress(AssertionError):
+            line.append(running.next_line())
+        return bool(line) or not running.alive
+
+    until(printed, "an address")
+    assert line, running.errors
+    assert line[0], running.errors
+    return line[0]
 
 
 class Writer:
@@ -121,9 +136,7 @@ def serve(start: Callable[..., Running]) -> Callable[..., str]:  # noqa: F811
     pytest.importorskip("bokeh", reason="bokeh is not installed")
 
     def begin(*arguments: object) -> str:
-        url = start("view", *arguments, "--no-browser").next_line()
-        assert url is not None
-        return url
+        return address_of(start("view", *arguments, "--no-browser"))
 
     return begin
 
@@ -137,7 +150,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path]
     pytest.importorskip("bokeh", reason="bokeh is not installed")
     root = tmp_path_factory.getbasetemp()
     running = Running("view", str(root), "--no-browser")
-    url = running.next_line()
+    url = address_of(running)
     yield lambda path: f"{url}?file={quote(path.relative_to(root).as_posix())}"
     running.end()
 
@@ -261,22 +274,27 @@ class Browser:
         ]
 
 
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A headless Chromium for the whole run."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    programs = shutil.which("chromium"), shutil.which("chromedriver")
-    if None in programs:
-        pytest.skip("chromium and chromedriver (Debian: chromium-driver) are not installed")
+def start_chromium(profile: Path) -> Any:
+    """Start a headless Chromium with a profile of its own."""
+    from selenium import webdriver
     from selenium.webdriver.chrome.options import Options
     from selenium.webdriver.chrome.service import Service
 
     options = Options()
-    options.binary_location = programs[0]
-    for flag in (*_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+    options.binary_location = shutil.which("chromium") or ""
+    for flag in (*_FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(programs[1]))
+    return webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A headless Chromium for the whole run."""
+    pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    if None in (shutil.which("chromium"), shutil.which("chromedriver")):
+        pytest.skip("chromium and chromedriver (Debian: chromium-driver) are not installed")
+    driver = start_chromium(tmp_path_factory.mktemp("chromium"))
     yield driver
     driver.quit()
 

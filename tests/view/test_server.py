@@ -18,7 +18,7 @@ import requests
 
 from h5backends import H5Backend
 from tests.cli.conftest import Running, posix, run  # noqa: F401 - a fixture
-from tests.view.conftest import until
+from tests.view.conftest import address_of, until
 
 pytest.importorskip("bokeh", reason="bokeh is not installed")
 
@@ -86,7 +86,7 @@ def test_live_connection_only_from_the_page_itself(serve: Callable[..., str], pa
 
 def test_only_this_machine(start: Callable[..., Running], path: Path) -> None:
     running = start("view", path, "--no-browser")
-    port = urlsplit(running.next_line() or "").port
+    port = urlsplit(address_of(running)).port
     listening = [
         connection.laddr
         for connection in psutil.Process(running.process.pid).net_connections("tcp")
@@ -117,7 +117,7 @@ def test_port_can_be_chosen_and_taken(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     running = start("view", path, "--no-browser", "--port", port)
-    assert urlsplit(running.next_line() or "").port == port
+    assert urlsplit(address_of(running)).port == port
     result = run("view", path, "--no-browser", "--port", port)
     assert result.code == 1
     assert f"port {port} is taken" in result.err
@@ -130,7 +130,7 @@ def test_stops_when_asked(start: Callable[..., Running], path: Path, name: str) 
     import signal
 
     running = start("view", path, "--no-browser")
-    url = running.next_line() or ""
+    url = address_of(running)
     until(lambda: get(url).status_code == 200, "a page")
     number = getattr(signal, name)
     running.signal(number)

@@ -9,6 +9,7 @@ from h5backends.errors import H5Error
 from h5backends.nodes import CARRAY, EARRAY, GROUP, VLARRAY, Node, StringARRAY
 from savers.low_level import H5SaverLowLevel
 from savers.management import child
+from savers.view.model.dims import signed
 from savers.view.model.table import shortened
 
 __all__ = ["Row", "Tree", "attributes_of"]
@@ -141,12 +142,11 @@ def _detail(node: Node) -> str:
         return ""
     # The length of a growing array would be out of date at once.
     shape = ["…", *map(str, node.shape[1:])] if isinstance(node, EARRAY) else map(str, node.shape)
-    kind = str(node.dtype) if not node.dtype.names else "record"
-    text = f"{kind} {' x '.join(shape)}".strip()
-    if isinstance(node, VLARRAY):
-        text = f"{kind} rows of any length"
-    text += f" {units}" if units else ""
-    return shortened(f"{text}  {title}" if title and title != node.name else text)
+    kind = "record" if node.dtype.names else str(node.dtype)
+    text = "rows of any length" if isinstance(node, VLARRAY) else " x ".join(shape)
+    text = f"{text} {kind}".strip()
+    text += f", {signed(units)}" if units else ""
+    return shortened(f"{text}, {title}" if title and title != node.name else text)
 
 
 def attributes_of(node: Node) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ __all__ = ["Page"]
 
 _log = logging.getLogger(__name__)
 
-_PERIOD = 0.12
+_PERIOD = 0.1
 """Seconds between two looks at the file, at least: soon enough for the eye, and leaves the
 processor to the program that measures."""
 _SHARE = 3

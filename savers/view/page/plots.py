@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
+from bokeh.core.property.descriptors import UnsetValueError
 from bokeh.events import RangesUpdate, Reset
 from bokeh.layouts import column
 from bokeh.models import (
@@ -37,7 +38,6 @@ _DOTS = 300
 _EMPTY = "#ececec"
 """Colour of pixels without a value."""
 
-_SIDES = ("width", "height")
 _SQUARE = 5.0
 """Images longer than this many times their width are stretched, though both axes have one unit."""
 
@@ -165,10 +165,10 @@ class _Axes:
         self._moved(self._window(None, None))
 
     def _on_size(self, name: str, old: Any, new: Any) -> None:
-        sizes = [self.fig.properties_with_values().get(f"inner_{side}") for side in _SIDES]
-        if not all(isinstance(size, int) and size > 0 for size in sizes):
-            return
-        self._size = (sizes[0], sizes[1])
+        try:
+            self._size = (int(self.fig.inner_width), int(self.fig.inner_height))
+        except UnsetValueError:
+            return  # the browser tells one after the other
         if self._limits is not None:
             self.set_limits(*self._limits)
         if self._free:
@@ -180,7 +180,10 @@ def _same_scale(
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """Return limits that show both axes on the same scale, unless one would vanish by that."""
     width, height = x[1] - x[0], y[1] - y[0]
-    if not (width > 0 and height > 0) or not 1 / _SQUARE < width / height < _SQUARE:
+    if (
+        not (width > 0 and height > 0 and min(size) > 0)
+        or not 1 / _SQUARE < width / height < _SQUARE
+    ):
         return x, y
     scale = max(width / size[0], height / size[1])
     wide, high = (scale * size[0] - width) / 2, (scale * size[1] - height) / 2
