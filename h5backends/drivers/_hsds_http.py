@@ -174,7 +174,8 @@ class Connection:
     """
 
     def __init__(self, domain: str, extra: Mapping[str, Any]) -> None:
-        login = _login(extra)
+        self.login = login = _login(extra)
+        """What was found for each of these; None for what was not."""
         self._login = HttpConn(domain, use_cache=False, **login)
         self._common = {"domain": domain}
         if login["bucket"]:

@@ -31,8 +31,6 @@ from h5backends.types import ArraySpec, Box, Capability, Mode, NodeKind, OpenOpt
 
 __all__ = ["H5pydDriver"]
 
-_LOGIN = ("endpoint", "username", "password", "bucket", "api_key")
-
 
 class H5pydDriver(Driver):
     """One domain of an HSDS.
@@ -57,7 +55,6 @@ class H5pydDriver(Driver):
     def __init__(self, location: str, mode: Mode, options: OpenOptions) -> None:
         self._session = HsdsSession(location, mode, options.extra)
         self._tree = Tree(self._session)
-        self._login = {name: options.extra[name] for name in _LOGIN if name in options.extra}
         self._native: Any = None
         self.lock = self._session.lock
         if self._session.created and options.title:
@@ -118,7 +115,9 @@ class H5pydDriver(Driver):
         if self._native is None:
             mode = "r" if self.mode == "r" else "r+"
             with self._session.translate():
-                self._native = h5pyd.File(self.location, mode, use_cache=False, **self._login)
+                # As found when the file was opened: h5pyd looks at the environment only once.
+                login = self._session.http.login
+                self._native = h5pyd.File(self.location, mode, use_cache=False, **login)
         return self._native
 
     @property

@@ -170,8 +170,11 @@ def test_environment_and_precedence(
 ) -> None:
     for name, value in hsds.login.items():
         monkeypatch.setenv(f"HS_{name.upper()}", value)
+    h5pyd.get_config()  # which has the environment as it was
+    monkeypatch.setattr(h5pyd.config.Config, "_cfg", {"hs_endpoint": ""})
     with contextlib.closing(H5pydDriver.open(domain, "w", OpenOptions())) as driver:
         driver.create_group(driver.root(), "found", {})
+        assert "found" in driver.native
     with pytest.raises(RemoteAccessError):
         H5pydDriver.open(domain, "r", OpenOptions(extra={"password": "not this one"}))
 
