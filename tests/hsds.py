@@ -40,6 +40,7 @@ QUICK: Mapping[str, float] = {
 """Settings with which closing a file takes 0.1 s, not 2; for tests that are not about storage."""
 
 _BUCKET = "h5backends"
+_ATTEMPTS = 3
 _START_SECONDS = 30.0
 _STOP_SECONDS = 15.0
 _LOG_LEVEL = "ERROR"
@@ -129,9 +130,24 @@ class HSDS:
 
     # -- its life -------------------------------------------------------------------------------
     def start(self) -> None:
-        """Start the service and wait until every node is ready."""
+        """Start the service and wait until every node is ready.
+
+        Once more if need be: its launcher gives its nodes ten seconds, which is too short where
+        a machine is busy.
+        """
         if self._process is not None:
             raise RuntimeError("the service runs already")
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                self._start()
+            except RuntimeError:
+                self.kill()
+                if not left:
+                    raise
+            else:
+                return
+
+    def _start(self) -> None:
         for stale in self._sockets.glob("*.sock"):
             stale.unlink()  # the service takes a left-over socket for a ready node
         environment = os.environ | {
