@@ -64,6 +64,7 @@ class Files:
         self._options = dict(options)
         self._ranks = ranks
         self._compression = ("gzip", compression) if is_count(compression) else (compression, None)
+        self._known: dict[str, Node] = {}  # each look-up is a request where a server has the file
         self._main = self._backend(backend)
         self._side: H5Backend | None = None
         self._side_location: str | None = None
@@ -83,6 +84,7 @@ class Files:
     def main(self) -> H5Backend:
         """The file, opened if it is not open."""
         if not self._main.isopen():
+            self._known.clear()
             self._open(self._main, self.location, self.mode)
             if self.mode in ("w", "x"):
                 self.mode = "r+"  # opened again, it is there
@@ -108,6 +110,7 @@ class Files:
 
     def close(self) -> None:
         """Write everything and close."""
+        self._known.clear()
         self._main.close_file()
         if self._side is not None:
             self._side.close_file()
@@ -142,9 +145,14 @@ class Files:
     # -- finding --------------------------------------------------------------------------------
     def find(self, path: str) -> Node | None:
         """Return what stands at a path, in either file; None if nothing does."""
-        for h5 in self.opened():
+        files = self.opened()
+        node = self._known.get(path)
+        if node is not None:
+            return node
+        for h5 in files:
             with contextlib.suppress(NodeNotFoundError):
-                return h5.get_node(f"/{path}")
+                node = self._known[path] = h5.get_node(f"/{path}")
+                return node
         return None
 
     def get(self, path: str) -> Node:
@@ -208,6 +216,7 @@ class Files:
         What is dropped stays where it is until all of it goes; it may be in the file itself too,
         from another time.
         """
+        self._known.clear()
         for h5 in (self.main, None if self._is_dropped(name) else self.side):
             if h5 is not None:
                 with contextlib.suppress(NodeNotFoundError):
