@@ -14,13 +14,11 @@ from h5backends.blocks import boxes
 from h5backends.errors import NodeKindError
 from h5backends.nodes import CARRAY, GROUP, VLARRAY, Node, StringARRAY
 from savers.exporters.base import Exporter, Progress
-from savers.exporters.belonging import arrays_below, belonging, lines_of, refreshed
+from savers.exporters.belonging import arrays_below, belonging, lines_of, refreshed, rows_of
 from savers.loader import DataLoader
 from savers.plain import plain
 
 __all__ = ["NpyExporter", "NpzExporter"]
-
-_ROWS_AT_ONCE = 1000
 
 
 class NpzExporter(Exporter):
@@ -64,13 +62,13 @@ class NpzExporter(Exporter):
             with member(f"{key}.json") as file:
                 _write_texts(file, lines_of(array))
         elif isinstance(array, VLARRAY):
-            lengths = np.array([len(row) for row in _rows(array)], np.int64)
+            lengths = np.array([len(row) for row in rows_of(array)], np.int64)
             with member(f"{key}.lengths.npy") as file:
                 np.lib.format.write_array(file, lengths)
             with member(f"{key}.npy") as file:
                 _write_header(file, array.dtype, (int(lengths.sum()),))
-                for row in _rows(array, len(lengths)):
-                    file.write(np.ascontiguousarray(row, array.dtype).tobytes())
+                for row in rows_of(array, len(lengths)):
+                    file.write(row.tobytes())
         elif array.dtype.hasobject:  # text of variable length, which other programs write
             with member(f"{key}.json") as file:
                 file.write(_as_json(array.read().tolist()))
@@ -130,12 +128,6 @@ def _write_array(file: IO[bytes], array: CARRAY, told: _Teller) -> None:
 def _write_header(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
     facts = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_2_0(file, facts)
-
-
-def _rows(array: VLARRAY, count: int | None = None) -> Iterator[Any]:
-    length = len(array) if count is None else count
-    for start in range(0, length, _ROWS_AT_ONCE):
-        yield from array[start : min(start + _ROWS_AT_ONCE, length)]
 
 
 def _write_texts(file: IO[bytes], texts: Iterator[str]) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from h5backends.drivers.base import SupportsSwmr
 from h5backends.nodes import CARRAY, GROUP, VLARRAY, Node, StringARRAY
@@ -15,9 +19,9 @@ from savers.log import LogARRAY, split_lines
 from savers.management import attribute, child
 from savers.plan import POSITIONS
 
-__all__ = ["arrays_below", "belonging", "kind_of", "lines_of", "refreshed"]
+__all__ = ["arrays_below", "belonging", "kind_of", "lines_of", "refreshed", "rows_of"]
 
-_LINES_AT_ONCE = 1000
+_ROWS_AT_ONCE = 1000
 
 
 def refreshed(node: Node) -> Node:
@@ -91,11 +95,19 @@ def _beside(loader: DataLoader, node: Node, kind: DataType) -> Iterator[Node]:
             yield found
 
 
+def rows_of(node: VLARRAY, count: int | None = None) -> Iterator[NDArray[Any]]:
+    """Iterate over rows of different lengths, the first `count` of them or all."""
+    length = len(node) if count is None else count
+    for start in range(0, length, _ROWS_AT_ONCE):
+        for row in node[start : min(start + _ROWS_AT_ONCE, length)]:
+            yield np.ascontiguousarray(row, node.dtype)
+
+
 def lines_of(node: VLARRAY) -> Iterator[str]:
     """Iterate over the texts of an array; of a log, with the lines written while SWMR is on."""
     plain = StringARRAY(node.session, node.handle)
-    for start in range(0, len(plain), _LINES_AT_ONCE):
-        yield from plain[start : start + _LINES_AT_ONCE]
+    for start in range(0, len(plain), _ROWS_AT_ONCE):
+        yield from plain[start : start + _ROWS_AT_ONCE]
     if node.name == layout.LOGGER:
         stream = LogARRAY(node.session, node.handle).stream
         if stream is not None:

@@ -15,7 +15,7 @@ from h5backends.nodes import CARRAY, VLARRAY, Node, StringARRAY
 from savers.enums import UnknownNameError
 from savers.exporters.axis_column import AxisColumn
 from savers.exporters.base import Exporter, Progress
-from savers.exporters.belonging import lines_of, refreshed
+from savers.exporters.belonging import lines_of, refreshed, rows_of
 from savers.exporters.cells import CELLS_AT_ONCE, as_cells, parts_of, time_unit
 from savers.exporters.table import Table, heading
 from savers.loader import DataLoader
@@ -92,8 +92,8 @@ class TextExporter(Exporter):
                 return
             if isinstance(node, VLARRAY):
                 file.write(f"# file: {_line(loader.h5saver.filename)}\n# node: {node.path}\n")
-                for row in (node[n] for n in range(len(node))):
-                    cells = zip(*as_cells(np.asarray(row, node.dtype)), strict=True)
+                for row in rows_of(node):
+                    cells = zip(*as_cells(row), strict=True)
                     file.write("\t".join(str(c) for values in cells for c in values) + "\n")
                 return
             table = Table.of(loader, node)
@@ -144,8 +144,8 @@ def _write_rows(
 
 
 def _ragged(node: VLARRAY) -> Iterator[Sequence[Any]]:
-    for number in range(len(node)):
-        columns = list(as_cells(np.asarray(node[number], node.dtype)))
+    for number, row in enumerate(rows_of(node)):
+        columns = list(as_cells(row))
         for position, cells in enumerate(zip(*columns, strict=True)):
             yield (number, position, *cells)
 
