@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from h5backends.errors import H5Error
 from h5backends.nodes import CARRAY
 from h5backends.references import H5FlowDataManager
 from h5backends.superblock import FileState, file_state
@@ -233,7 +234,7 @@ def test_a_table_that_two_programs_change_at_once(
 
 def test_the_tree_made_by_two_programs_at_once(make_place: Callable[..., Place]) -> None:
     place = make_place("h5pyd")
-    failures: list[BaseException] = []
+    failures: list[H5Error] = []
 
     def make() -> None:
         try:
@@ -242,7 +243,7 @@ def test_the_tree_made_by_two_programs_at_once(make_place: Callable[..., Place])
                     dm.create_dset(f"stage/a{number}", "i4")
                     dm.create_dset(f"stage/b{number}", "i4")
                     dm.create_ref(f"stage/a{number}", f"stage/b{number}")
-        except BaseException as exc:
+        except H5Error as exc:
             failures.append(exc)
 
     threads = [threading.Thread(target=make) for _ in range(3)]
