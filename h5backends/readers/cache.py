@@ -56,7 +56,7 @@ class HDF5ImageCache(BaseImageChunkCache):
     Warns
     -----
     EmptyDatasetWarning
-        There are no images.
+        There are no images, and none can come.
 
     Examples
     --------
@@ -87,7 +87,7 @@ class HDF5ImageCache(BaseImageChunkCache):
         self._last_row = -1
         self._is_plain = not self._is_filtered and not self._array.is_assembled
         self._tail = tuple(slice(0, n, 1) for n in self.image_shape)
-        if not self._length:
+        if not self._length and not self._array.can_grow:
             _warn_of_nothing(self._array)
 
     # -- reading --------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ class HDF5ImageCache(BaseImageChunkCache):
         rows = (self._array.chunks or (self._rows,))[0]
         if self._array.chunks is None or not self._is_filtered:
             rows = min(rows, _BLOCK_NBYTES // self._image_nbytes)
-        return max(1, min(rows, max(1, self._rows)))
+        return max(1, rows)
 
     @property
     def _is_filtered(self) -> bool:

@@ -217,8 +217,9 @@ class BaseImageChunkCache(ABC):
         number = self._chunk_number(chunk_index)
         start = number * self.chunk_size
         stop = min(start + self.chunk_size, self._length)
-        if self.chunk_size % self._block_size == 0 and self._is_direct:
-            span = (self._spans or self._made_spans()).covering(start, stop)
+        spans = self._spans or self._made_spans()
+        if self._is_direct and start % spans.block == 0:
+            span = spans.covering(start, stop)
             return span.data[start - span.start : stop - span.start]
         # Chunks that begin within a block are put together; the last one is kept.
         kept = self._assembled
@@ -254,6 +255,10 @@ class BaseImageChunkCache(ABC):
         return number
 
     # -- change ---------------------------------------------------------------------------------
+    def refresh(self) -> None:
+        """Take in what has changed: everything is read or computed anew."""
+        self.clear()
+
     def clear(self) -> None:
         """Forget what is kept."""
         self._assembled = None

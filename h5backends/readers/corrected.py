@@ -62,9 +62,16 @@ class ImageCorrCache(BaseImageChunkCache):
         image, image_bg = self.image._begin(start, stop), self.image_bg._begin(start, stop)
         return _Difference(image, image_bg, self.dtype)
 
+    def refresh(self) -> None:
+        """Take in what a writer flushed meanwhile: images that have a background by now."""
+        self.image.refresh()
+        self.image_bg.refresh()
+        self.clear()
+        self._resize(min(len(self.image), len(self.image_bg)))
+
     @property
     def _block_size(self) -> int:
-        return max(1, min(self.image._block_size, max(1, self._length)))
+        return self.image._block_size
 
     @property
     def _asks_ahead(self) -> bool:

@@ -240,6 +240,23 @@ def test_a_stack_that_grows_under_swmr(tmp_path: Path) -> None:
         cache[0]
 
 
+def test_images_and_backgrounds_that_grow(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        options: dict[str, Any] = {"chunks": (2, 4, 5), "maxshape": (None, 4, 5)}
+        image = file.create_dataset("i", data=stack(3), compression="gzip", **options)
+        image_bg = file.create_dataset("b", data=stack(3) + 1, compression="gzip", **options)
+        cache = ImageCorrCache(HDF5ImageCache(image, 2), HDF5ImageCache(image_bg, 2))
+        same(cache[:], np.full((3, 4, 5), -1, "i4"))
+        image.resize(7, 0)
+        image_bg.resize(5, 0)
+        image[3:] = 9
+        image_bg[3:] = 2
+        cache.refresh()
+        assert len(cache) == 5  # images that have a background by now
+        same(cache[3:], np.full((2, 4, 5), 7, "i4"))
+        same(cache.get_chunk(2), np.full((1, 4, 5), 7, "i4"))
+
+
 def test_a_full_stack_that_is_filled_is_read_anew(tmp_path: Path) -> None:
     images = stack(6)
     with h5py.File(tmp_path / "a.h5", "w", libver=("v110", "v110")) as file:
@@ -301,9 +318,13 @@ def test_inside_a_held_session(tmp_path: Path) -> None:
 # -- bad input ----------------------------------------------------------------------------------
 def test_nothing_in_it(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        kept = file.create_dataset("i", (0, 4, 5), "u1", maxshape=(None, 4, 5), chunks=(2, 4, 5))
-        with pytest.warns(EmptyDatasetWarning, match="'/i'.*a.h5"):
-            cache = HDF5ImageCache(kept)
+        file.create_dataset("i", (0, 4, 5), "u1", maxshape=(None, 4, 5), chunks=(2, 4, 5))
+    expected = pytest.warns(EmptyDatasetWarning, match=r"'/i'.*a\.h5")
+    with h5py.File(tmp_path / "a.h5") as file, expected:
+        HDF5ImageCache(file["i"])
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        kept = file["i"]
+        cache = HDF5ImageCache(kept)  # more may come
         assert len(cache) == cache.num_chunks == 0
         assert list(cache) == list(cache.iter_chunks()) == []
         same(cache[:], np.zeros((0, 4, 5), "u1"))
