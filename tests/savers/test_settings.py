@@ -25,6 +25,8 @@ from h5backends.errors import (
     FileFormatError,
     FileMissingError,
     FileOccupiedError,
+    H5Error,
+    RemoteAccessError,
     SwmrError,
     UnsupportedError,
 )
@@ -621,3 +623,32 @@ class TestServer:
         saver.settings.backend.hsds_options.user = None
         with pytest.raises(SettingsError, match="base_path"):
             saver.init_file(update_h5=True)
+
+    def test_more_datasets_than_a_server_lists_at_a_time(
+        self, hsds: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from h5backends.drivers import _hsds_folders
+
+        monkeypatch.setattr(_hsds_folders, "_MANY", 2)
+        settings = SaverSettings(base_path=f"{hsds.home}many", backend=self.options(hsds))
+        saver = H5SaverBase(settings=settings)
+        for number in range(5):
+            saver.init_file(update_h5=True)
+            assert saver.filename.endswith(f"_{number:03d}.h5")
+        saver.close_file()
+
+    def test_a_base_path_that_is_a_file_on_the_server(self, hsds: Any) -> None:
+        settings = SaverSettings(base_path=f"{hsds.home}afile.h5", backend=self.options(hsds))
+        saver = H5SaverBase(settings=settings)
+        saver.init_file(addhoc_file_path=f"{hsds.home}afile.h5")
+        saver.close_file()
+        with pytest.raises(H5Error, match="afile"):
+            saver.init_file(update_h5=True)
+
+    def test_a_server_that_does_not_accept_the_user(self, hsds: Any) -> None:
+        settings = SaverSettings(
+            base_path=f"{hsds.home}x", backend=self.options(hsds, password="wrong word")
+        )
+        with pytest.raises(RemoteAccessError, match="password") as caught:
+            H5SaverBase(settings=settings).init_file()
+        assert "wrong word" not in str(caught.value)
