@@ -49,9 +49,9 @@ class Writer:
         for line in self.process.stdout:
             self._said.put(line.strip())
 
-    def hear(self) -> str:
+    def hear(self, limit: float = TIME_LIMIT) -> str:
         """Wait for the next thing it says."""
-        return self._said.get(timeout=TIME_LIMIT)
+        return self._said.get(timeout=limit)
 
     def tell(self, command: str) -> str:
         """Give it a command and wait for the first thing it says to that."""
