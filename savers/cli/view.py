@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import sys
+import tempfile
 import threading
 import webbrowser
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated
 
 import psutil
@@ -60,13 +65,37 @@ def view(
     note(f"Showing {shown}; Ctrl-C ends")
     out.print(server.url, soft_wrap=True)
     sys.stdout.flush()
-    with Stop() as stop:
+    for name in ("bokeh", "tornado.application", "asyncio", "savers.view"):
+        logging.getLogger(name).addHandler(_Errors(logging.ERROR))
+    with Stop() as stop, _door(server.url) as door:
         if not no_browser:
             # In a thread: some systems wait for the browser.
-            threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+            threading.Thread(target=webbrowser.open, args=(door,), daemon=True).start()
         _step_back()
         server.run(lambda: bool(stop))
     raise typer.Exit(stop.exit_code)
+
+
+class _Errors(logging.Handler):
+    """Says in one line what went wrong behind the page."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage().strip() or record.name
+        note(f"Error behind the page: {text.splitlines()[0]}")
+
+
+@contextlib.contextmanager
+def _door(url: str) -> Iterator[str]:
+    """Give a small file that leads to the page.
+
+    The address itself would be seen by everybody on this computer, among the arguments of the
+    browser; only its owner can read the file.
+    """
+    page = f'<meta charset="utf-8"><meta http-equiv="refresh" content="0;url={url}">'
+    with tempfile.TemporaryDirectory(prefix="h5backends-") as folder:
+        path = Path(folder, "view.html")
+        path.write_text(page, encoding="utf-8")
+        yield path.as_uri()
 
 
 def _require_readable(place: options.Place) -> None:

@@ -59,18 +59,15 @@ class Image:
 
     def update(self, window: Window, moved: bool) -> ImageFrame | None:
         """Take in what is new, see :meth:`savers.view.model.curve.Curve.update`."""
-        if not moved and window == self._shown:
+        changed = moved and self._take_in()
+        if not changed and window == self._shown:
             return None
         self._shown = window
         rows = self._y.part(window.y)
         columns = self._x.part(window.x)
-        if math.prod(self._shape) <= _KEPT:
-            if moved or self._kept is None:
-                self._renew()
-            assert self._kept is not None
+        if self._kept is not None:
             drawn = mean_of_blocks(self._kept[slice(*rows), slice(*columns)], _most(window))
         else:
-            self._source.refresh(self._array.node)
             drawn = self._reduced(rows, columns, _most(window))
         left, right, drawn = self._x.spread(drawn, columns, 1)
         low, high, drawn = self._y.spread(drawn, rows, 0)
@@ -95,31 +92,45 @@ class Image:
         self._infinite |= infinite > 0
         return drawn
 
-    def _renew(self) -> None:
-        """Read what changed since the last time, as far as the file tells what that is."""
-        changed = self._changed()
+    def _take_in(self) -> bool:
+        """Read what changed since the last time, as far as the file tells what that is.
+
+        Returns
+        -------
+        bool
+            Whether anything may have.
+        """
+        now = self._point_times()
+        changed = self._changed(now)
+        if changed == ():
+            return False
+        if math.prod(self._shape) > _KEPT:
+            return True  # read piece by piece when it is drawn
         if self._kept is None or changed is None:
             self._kept = self._read(slice(None), slice(None))
-        elif changed:
+        else:
             self._kept[changed] = self._read(*changed)
+        self._times = now  # only now: what could not be read is tried again
+        return True
 
-    def _changed(self) -> tuple[slice, slice] | tuple[()] | None:
-        """Return the points that were written since the last time; None where nobody knows."""
+    def _point_times(self) -> NDArray[Any] | None:
+        """Return when the points of the image were complete, None where the file does not tell."""
         times = self._array.times
+        plotted = {self._rows.index, self._columns.index}
         scan = [dim.index for dim in self._array.dims if dim.navigation]
-        if times is None or not {self._rows.index, self._columns.index} <= set(scan):
-            self._source.refresh(self._array.node)
-            return None
-        # Times first: what they say is complete is then in what is read after them.
-        key = tuple(
-            slice(None) if n in {self._rows.index, self._columns.index} else self._index[n]
-            for n in scan
-        )
-        self._source.refresh(times)
-        now = np.asarray(times[key])
-        before, self._times = self._times, now
+        now = None
+        if times is not None and plotted <= set(scan):
+            self._source.refresh(times)
+            key = tuple(slice(None) if n in plotted else self._index[n] for n in scan)
+            now = np.asarray(times[key])
+        # After the times: what they say is complete is then in what is read.
         self._source.refresh(self._array.node)
-        if before is None or before.shape != now.shape:
+        return now
+
+    def _changed(self, now: NDArray[Any] | None) -> tuple[slice, slice] | tuple[()] | None:
+        """Return the points that were written since the last time; None where nobody knows."""
+        before = self._times
+        if now is None or before is None or before.shape != now.shape:
             return None
         new = np.argwhere((now != before) & ~np.isnan(now))
         if not len(new):

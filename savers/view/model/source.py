@@ -21,7 +21,7 @@ from h5backends.nodes import CARRAY
 from h5backends.superblock import FileState, file_state
 from h5backends.types import Capability
 from savers.low_level import H5SaverLowLevel
-from savers.marks import MarkWatch
+from savers.marks import DONE_MARK, MarkWatch
 
 __all__ = ["Address", "Source", "Standing"]
 
@@ -123,6 +123,7 @@ class Source:
         self._unsettled = False
         self._ask = self._retry = float("-inf")
         self._unborn: float | None = None
+        self._marked = False
 
     @property
     def h5(self) -> H5SaverLowLevel | None:
@@ -250,10 +251,13 @@ class Source:
         assert self._h5 is not None
         if self._watch is None:
             self._watch, self._ask = MarkWatch(self._h5), now
+            self._marked = DONE_MARK in self._h5.root().attrs.attrs_name
         if now >= self._ask:
-            self.standing = replace(self.standing, writer=self._watch.state())
+            # A file without marks is one that another program may write, or nobody.
+            writer = self._watch.state() if self._marked else WriterState.UNKNOWN
+            self.standing = replace(self.standing, writer=writer)
             self._ask = time.monotonic() + _ASK
-        self.version += 1
+            self.version += 1
 
     def _open(self, swmr: bool) -> None:
         h5 = H5SaverLowLevel(backend=self.address.backend)

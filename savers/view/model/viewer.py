@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 
 _FAILURES = 15
 """Looks in a row that may fail: a reader can meet a row in the middle of being written."""
+_ODD = (OSError, ValueError, TypeError, ArithmeticError, LookupError)
+"""What data and attributes that contradict each other may lead to."""
 _TREE_SECONDS = 5.0
 """How often the tree of a file on a server, where nodes may be added, is looked at again."""
 
@@ -205,7 +207,12 @@ class Viewer:
         rows = self._rows(h5)
         attributes = setup = None
         if self._node_due:
-            attributes, setup = self._show_node(h5)
+            try:
+                attributes, setup = self._show_node(h5)
+            except (H5Error, *_ODD) as exc:
+                if not self._may_pass(exc):
+                    self._node_due, self._array = False, None
+                    setup = Setup(self.path or "/", self.path or "/", note=_refusal(exc))
         log = None
         if self._log is not None and (moved or not self._log.lines) and self._log.update():
             log = self._log.lines[:]
@@ -284,14 +291,19 @@ class Viewer:
                 moved = True
             frame = self._picture.update(self._window, moved)
             self._failures = 0
-        except H5Error as exc:
-            self._failures += 1
-            if self._failures < _FAILURES:
-                self._picture = None
-                return None, None
-            self._failures = 0
-            return None, TableFrame({}, f"this cannot be shown: {exc.what}")
+        except (H5Error, *_ODD) as exc:
+            self._fresh = True
+            return None, None if self._may_pass(exc) else TableFrame({}, _refusal(exc))
         return sliders, frame
+
+    def _may_pass(self, exc: Exception) -> bool:
+        """Tell whether something that failed is to be tried again before it is talked about."""
+        _log.debug("%s: %s", self.source.address.location, exc)
+        self._failures += 1
+        if isinstance(exc, H5Error) and self._failures < _FAILURES:
+            return True
+        self._failures = 0
+        return False
 
     def _moved_sliders(self, array: Array, moved: bool) -> tuple[Slider, ...] | None:
         """Bring progress and sliders up to date; return them if they are other ones."""
@@ -307,3 +319,8 @@ class Viewer:
             self._picture = None
         self._sliders = sliders
         return sliders
+
+
+def _refusal(exc: Exception) -> str:
+    """Return what to show instead of something that cannot be shown."""
+    return f"this cannot be shown: {exc.what if isinstance(exc, H5Error) else exc}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from bokeh.core.validation import silence
+from bokeh.core.validation.warnings import EMPTY_LAYOUT
 from bokeh.document import Document
 from bokeh.layouts import column, row
 from bokeh.models import CustomJS, Div, Select, Toggle
@@ -25,6 +28,8 @@ from savers.view.page.words import headline, literal, log_text
 
 __all__ = ["Page"]
 
+silence(EMPTY_LAYOUT)  # boxes for plots and sliders that are still to come
+
 _log = logging.getLogger(__name__)
 
 _PERIOD = 0.1
@@ -35,6 +40,7 @@ _SHARE = 3
 _RATE = 20e6
 """Bytes per second that a browser is sent at most; it may be at the end of a tunnel."""
 _HEADLINE_SECONDS = 0.2
+_PATIENCE = 10.0
 _LET_GO = "setTimeout(() => cb_obj.document?.freeze_all_models(() => {}), 0)"
 """Has the browser let go of a plot that was replaced, which it else does when nothing happens."""
 
@@ -137,26 +143,29 @@ class Page:
 
     async def _run(self) -> None:
         """Look and show until the window is closed; the file is read in another thread."""
-        while self._open:
-            began = time.monotonic()
-            try:
+        try:
+            while self._open:
+                began = time.monotonic()
                 update = await asyncio.to_thread(self._viewer.update)
                 cost = time.monotonic() - began
                 shown = asyncio.Event()
                 self._doc.add_next_tick_callback(partial(self._show, update, shown))
-                await shown.wait()
-            except asyncio.CancelledError:
-                return
-            pause = max(_PERIOD, _SHARE * cost, _size(update.frame) / _RATE)
-            await asyncio.sleep(pause)
+                with contextlib.suppress(TimeoutError):  # of a window that was closed meanwhile
+                    await asyncio.wait_for(shown.wait(), _PATIENCE)
+                pause = max(_PERIOD, _SHARE * cost, _size(update.frame) / _RATE)
+                await asyncio.sleep(pause)
+        finally:
+            # Not before the last look is over: it would open the file again.
+            self._let_go()
 
-    def _end(self, context: Any) -> None:
-        self._open = False
-        self._task.cancel()
+    def _let_go(self) -> None:
         try:
             self._closed()
         except H5Error as exc:
             _log.warning("%s", exc)
+
+    def _end(self, context: Any) -> None:
+        self._open = False
 
     # -- showing --------------------------------------------------------------------------------
     def _show(self, update: Update, shown: asyncio.Event) -> None:
