@@ -512,3 +512,31 @@ def test_two_programs_that_append_without_looking(hsds: HSDS, domain: str) -> No
     with stored(hsds, domain) as file:  # nothing was written over, nothing is missing
         found = list(file["rows"][:])
         assert sorted(found) == sorted([*numbers(0, 15), *-numbers(0, 15)])
+
+
+# -- rows that several programs take ------------------------------------------------------------
+def test_reserved_rows_are_given_again(hsds: HSDS, domain: str) -> None:
+    """Two programs write rows of their own; the server forgets, and is told again by both."""
+    with contextlib.closing(opened(hsds, domain, "w")) as first:
+        array(first, "rows")
+        first.fsync()
+        with contextlib.closing(opened(hsds, domain, "r+")) as second:
+            taken = {}
+            for driver, count in ((first, 30), (second, 40), (first, 50)):
+                start = driver.reserve(driver.get("/rows"), count)
+                box = (slice(start, start + count, 1),)
+                driver.write(driver.get("/rows"), box, numbers(start, start + count))
+                taken[start] = count
+            assert taken == {0: 30, 30: 40, 70: 50}
+            hsds.kill()
+            hsds.start()
+            start = first.reserve(first.get("/rows"), 10)  # nobody else's, also now
+            assert start >= 120
+            box = (slice(start, start + 10, 1),)
+            first.write(first.get("/rows"), box, numbers(start, start + 10))
+            second.fsync()
+        first.fsync()
+    with stored(hsds, domain) as file:
+        values = file["rows"][:]
+        assert np.array_equal(values[:120], numbers(0, 120))
+        assert np.array_equal(values[start : start + 10], numbers(start, start + 10))
