@@ -91,6 +91,7 @@ class H5SaverBase(H5SaverLowLevel):
         self.select_file = select_file
         self._applied = AppliedSettings(self, settings)
         self._location: str | None = None
+        self._loading = False
         self.apply_settings()
 
     def apply_settings(self) -> None:
@@ -185,8 +186,9 @@ class H5SaverBase(H5SaverLowLevel):
         else:
             assert place is not None
             new = open_file(place, new_file=update_h5 and overwrite, mode=mode)
+        same = self.filename == self._location
         self._location = self.filename
-        self.file_loaded = False
+        self.file_loaded = self._loading or (self.file_loaded and same and not new)
         self._file_opened(new)
         return new
 
@@ -262,8 +264,11 @@ class H5SaverBase(H5SaverLowLevel):
             file_path = self._ask(save=False, start=base_path)
         if file_path is None:
             return False
-        self.init_file(addhoc_file_path=file_path, **{"mode": "r+", **kwargs})
-        self.file_loaded = True
+        self._loading = True
+        try:
+            self.init_file(addhoc_file_path=file_path, **{"mode": "r+", **kwargs})
+        finally:
+            self._loading = False
         return True
 
     def _file_opened(self, new: bool) -> None:

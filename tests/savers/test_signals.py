@@ -70,6 +70,18 @@ class TestEmission:
         assert heard[6:] == ["new", str(tmp_path / "mine.h5")]
         assert all(isinstance(text, str) for text in heard)
 
+    def test_what_a_slot_sees(self, saver: H5Saver, tmp_path: Path) -> None:
+        seen = []
+        saver.file_changed_sig.connect(
+            lambda name: seen.append((saver.file_loaded, saver.isopen(), saver.filename == name))
+        )
+        saver.init_file()
+        saver.load_file(file_path=saver.filename)
+        saver.init_file()  # still the file that was loaded
+        saver.init_file(update_h5=True)
+        assert seen == [(False, True, True), (True, True, True), (True, True, True),
+                        (False, True, True)]  # fmt: skip
+
     def test_nothing_is_said_of_what_did_not_happen(self, saver: H5Saver, tmp_path: Path) -> None:
         (tmp_path / "taken.h5").write_bytes(b"x")
         heard = listen(saver)
