@@ -271,7 +271,7 @@ class RowBuffer:
         """Take the slow path: is the file usable, is a chunk full, is more memory needed."""
         self._require_taking()
         if self._used + count > self._capacity():
-            self.drain()
+            self._make_way()
         needed = self._used + count
         if needed > len(self._rows):
             size = max(_FIRST_ROWS, 4 * len(self._rows), needed)
@@ -279,6 +279,10 @@ class RowBuffer:
             grown[: self._used] = self._rows[: self._used]
             self._rows = grown
         self._set_marks()
+
+    def _make_way(self) -> None:
+        """Empty the buffer."""
+        self.drain()
 
     def _require_taking(self) -> None:
         self._session.require_writing()

@@ -22,6 +22,8 @@ from h5backends.drivers.base import Driver, SupportsFsync, SupportsSwmr
 from h5backends.errors import FileClosedError, H5Error, ReadOnlyError, StructureFrozenError
 from h5backends.flusher import Flusher
 from h5backends.heartbeat import Heartbeat
+from h5backends.packed_buffer import PackedRowBuffer, queue_for
+from h5backends.packing import Budget
 from h5backends.policy import FlushPolicy
 from h5backends.room import Room
 from h5backends.storage import Storage
@@ -52,6 +54,8 @@ class Session:
         Hold it around everything that touches the driver.
     dirty : bool
         Whether something was written since the last flush.
+    budget : Budget
+        How much may wait to be compressed.
     """
 
     def __init__(self, driver: Driver, policy: FlushPolicy | None = None) -> None:
@@ -59,6 +63,7 @@ class Session:
         self.lock = driver.lock
         self.writable = driver.mode != "r"
         self.dirty = False
+        self.budget = Budget()
         self._given_policy = policy
         self.policy = policy or FlushPolicy()
         self._buffers: dict[Any, RowBuffer | RaggedBuffer | BlockBuffer] = {}
@@ -181,7 +186,11 @@ class Session:
             buffer = self._buffers.get(identity)
             if not isinstance(buffer, RowBuffer):
                 spec = self.driver.spec(handle)
-                buffer = RowBuffer(self, handle, spec, self.storage(handle))
+                storage, queue = self.storage(handle), queue_for(self, handle, spec)
+                if queue is None:
+                    buffer = RowBuffer(self, handle, spec, storage)
+                else:
+                    buffer = PackedRowBuffer(self, handle, spec, storage, queue)
                 self._buffers[identity] = buffer
             return buffer
 

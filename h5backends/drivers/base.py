@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from h5backends import folders
 from h5backends.errors import DTypeError, UnsupportedError
+from h5backends.pipeline import FilterStep, Packed
 from h5backends.types import (
     ArraySpec,
     Box,
@@ -37,10 +38,12 @@ from h5backends.types import (
 
 __all__ = [
     "Appender",
+    "ChunkStore",
     "Driver",
     "SupportsDescriptor",
     "SupportsDirectChunk",
     "SupportsFsync",
+    "SupportsPacking",
     "SupportsParallel",
     "SupportsRefresh",
     "SupportsReserve",
@@ -61,6 +64,23 @@ class Appender(Protocol):
             Length of the array before the call.
         rows : ndarray, shape ``(k, *row_shape)``, the stored dtype, C-contiguous
             The new rows, at least one. The caller may reuse the memory afterwards.
+        """
+
+
+class ChunkStore(Protocol):
+    """Where chunks of one growing array go that were packed outside of the library."""
+
+    def store(self, stop: int, chunks: Sequence[tuple[tuple[int, ...], Packed]]) -> None:
+        """Grow the array and store the chunks that begin in its new rows.
+
+        Afterwards the array can be read, also the chunks of which a filter was skipped.
+
+        Parameters
+        ----------
+        stop : int
+            Length of the array from now on, a whole number of chunks.
+        chunks : sequence of tuple
+            Position of the first element of each chunk, and its bytes.
         """
 
 
@@ -479,6 +499,20 @@ class SupportsDirectChunk(Protocol):
 
     def read_chunk(self, handle: Handle, offset: tuple[int, ...]) -> tuple[int, bytes]:
         """Return filter mask and raw bytes of one chunk."""
+
+
+@runtime_checkable
+class SupportsPacking(Protocol):
+    """Drivers with ``DIRECT_CHUNK`` that say how chunks have to be filtered."""
+
+    def filter_steps(self, handle: Handle) -> tuple[FilterStep, ...] | None:
+        """Return the filters of an array in their order; None if one cannot be named."""
+
+    def chunk_store(self, handle: Handle) -> ChunkStore | None:
+        """Return where packed chunks of an ``EARRAY`` go.
+
+        None for arrays whose elements the library holds otherwise in the file than in memory.
+        """
 
 
 @runtime_checkable

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from h5backends import localfile
 from h5backends.drivers._h5py import attributes, bits, parallel, virtual
 from h5backends.drivers._h5py import filters as codecs
-from h5backends.drivers._h5py.append import FOREIGN, appender_for, chunk_cache
+from h5backends.drivers._h5py.append import FOREIGN, PackedChunks, appender_for, chunk_cache
 from h5backends.drivers._h5py.datasets import LateDataset
 from h5backends.drivers._journal.hooks import tap
-from h5backends.drivers.base import Appender, Driver
+from h5backends.drivers.base import Appender, ChunkStore, Driver
 from h5backends.errors import (
     DTypeError,
     FileBusyError,
@@ -34,6 +34,7 @@ from h5backends.errors import (
     UnsupportedError,
 )
 from h5backends.overlay import MendedFile
+from h5backends.pipeline import FilterStep
 from h5backends.types import (
     ArraySpec,
     Box,
@@ -492,6 +493,17 @@ class H5pyDriver(Driver):
                 remedy="Take them with reserve(), all ranks together, and write each its own.",
             )
         return appender_for(handle.id, self.spec(handle), self.translated, self._guard)
+
+    def filter_steps(self, handle: h5py.Dataset) -> tuple[FilterStep, ...]:
+        """Return the filters of an array in their order."""
+        with self._translate():
+            return codecs.steps(handle.id.get_create_plist())
+
+    def chunk_store(self, handle: h5py.Dataset) -> ChunkStore | None:
+        """Return where packed chunks of an ``EARRAY`` go; None where ranks share the file."""
+        if self._together or handle.id.dtype.hasobject:
+            return None
+        return PackedChunks(handle.id, self.translated, self._guard)
 
     def append_ragged(self, handle: h5py.Dataset, rows: Sequence[NDArray[Any]]) -> None:
         with self._translate():

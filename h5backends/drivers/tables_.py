@@ -14,19 +14,20 @@ from numpy.typing import NDArray
 
 from h5backends.drivers._tables import arrays
 from h5backends.drivers._tables import filters as codecs
-from h5backends.drivers._tables.append import TablesAppender
+from h5backends.drivers._tables.append import PackedChunks, TablesAppender
 from h5backends.drivers._tables.errors import Translation
 from h5backends.drivers._tables.file import LOCK, OpenFile
 from h5backends.drivers._tables.lowlevel import Dataset, Group
 from h5backends.drivers._tables.native import Records, SafeFile, check_columns, create_records
 from h5backends.drivers._tables.tree import KIND, TablesHandle, join
-from h5backends.drivers.base import Appender, Driver
+from h5backends.drivers.base import Appender, ChunkStore, Driver
 from h5backends.errors import (
     DTypeError,
     NodeExistsError,
     NodeKindError,
     NodeNameError,
 )
+from h5backends.pipeline import FilterStep
 from h5backends.types import ArraySpec, Box, Capability, Mode, NodeKind, OpenOptions, Stored
 
 __all__ = ["TablesDriver", "TablesHandle"]
@@ -294,6 +295,20 @@ class TablesDriver(Driver):
                     remedy="Append them one by one.",
                 )
             return TablesAppender(self._file, handle, array)
+
+    def filter_steps(self, handle: TablesHandle) -> tuple[FilterStep, ...] | None:
+        """Return the filters of an array in their order; None if one is not known."""
+        with self._at(handle):
+            array = self._array(handle)
+            return array.filter_steps if isinstance(array, arrays.Array) else None
+
+    def chunk_store(self, handle: TablesHandle) -> ChunkStore | None:
+        """Return where packed chunks of an ``EARRAY`` go; None if PyTables converts elements."""
+        with self._at(handle):
+            array = self._array(handle)
+            if not isinstance(array, arrays.Array) or array.volatile:
+                return None
+            return PackedChunks(self._file, handle, array)
 
     def append_ragged(self, handle: TablesHandle, rows: Sequence[NDArray[Any]]) -> None:
         with self._at(handle):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -11,9 +12,10 @@ from h5py import h5d, h5p, h5s
 from numpy.typing import NDArray
 
 from h5backends.drivers.base import Appender, no_filters
+from h5backends.pipeline import Packed, as_array
 from h5backends.types import ArraySpec, NodeKind
 
-__all__ = ["FOREIGN", "appender_for", "chunk_cache"]
+__all__ = ["FOREIGN", "PackedChunks", "appender_for", "chunk_cache"]
 
 FOREIGN = (ValueError, RuntimeError, OSError, TypeError)
 """What h5py raises for a failure of HDF5."""
@@ -122,3 +124,48 @@ class _ChunkAppender(_Appender):
             position += chunk
         if position < stop:
             self._write(position, rows[position - start :])
+
+
+class PackedChunks:
+    """Chunks that were packed outside of HDF5, to the end of a dataset.
+
+    Parameters
+    ----------
+    dataset : h5py.h5d.DatasetID
+        The dataset.
+    translated, guard
+        As for :func:`appender_for`.
+    """
+
+    def __init__(
+        self,
+        dataset: h5d.DatasetID,
+        translated: Translated,
+        guard: AbstractContextManager[None],
+    ) -> None:
+        self._id = dataset
+        self._row_shape = dataset.shape[1:]
+        self._translated = translated
+        self._guard = guard
+
+    def store(self, stop: int, chunks: Sequence[tuple[tuple[int, ...], Packed]]) -> None:
+        """Grow the array and store the chunks that begin in its new rows."""
+        try:
+            with self._guard:
+                self._id.set_extent((stop, *self._row_shape))
+                for offset, packed in chunks:
+                    data = as_array(packed.data)
+                    self._id.write_direct_chunk(offset, data, packed.mask)
+                    if packed.mask:
+                        self._look_behind(stop)
+        except FOREIGN as exc:
+            raise self._translated(exc) from exc
+
+    def _look_behind(self, stop: int) -> None:
+        """Have HDF5 look up another chunk, the one behind the end, which is not there.
+
+        It remembers the latest chunk with the mask from before it was written directly, and
+        could not read it.
+        """
+        with contextlib.suppress(*FOREIGN):
+            self._id.read_direct_chunk((stop, *(0 for _ in self._row_shape)))

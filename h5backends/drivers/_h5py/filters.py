@@ -8,12 +8,11 @@ from typing import Any
 from h5py import h5p, h5z
 
 from h5backends.filters import FILTER_IDS, register_plugins
+from h5backends.pipeline import FLETCHER32, SHUFFLE, FilterStep
 from h5backends.types import Filters
 
-__all__ = ["apply", "available", "read"]
+__all__ = ["apply", "available", "read", "steps"]
 
-_SHUFFLE = 2
-_FLETCHER32 = 3
 _DEFAULT_GZIP = 4
 _BITSHUFFLE_LZ4 = 2
 _BLOSC_SHUFFLE = 1
@@ -70,14 +69,20 @@ def read(creation: h5p.PropDCID) -> Filters:
     shuffle = fletcher32 = False
     for index in range(creation.get_nfilters()):
         identifier, _, values, _ = creation.get_filter(index)
-        if identifier == _SHUFFLE:
+        if identifier == SHUFFLE:
             shuffle = True
-        elif identifier == _FLETCHER32:
+        elif identifier == FLETCHER32:
             fletcher32 = True
         elif identifier in _NAMES:
             codec = _NAMES[identifier]
             level = _level(codec, values)
     return Filters(codec, level, shuffle, fletcher32)
+
+
+def steps(creation: h5p.PropDCID) -> tuple[FilterStep, ...]:
+    """Return the filters of an existing dataset in their order, with their client data."""
+    found = (creation.get_filter(index) for index in range(creation.get_nfilters()))
+    return tuple(FilterStep(int(each[0]), tuple(map(int, each[2]))) for each in found)
 
 
 def _level(codec: str, values: tuple[Any, ...]) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -9,8 +10,9 @@ from numpy.typing import NDArray
 from h5backends.drivers._tables.arrays import Array
 from h5backends.drivers._tables.file import OpenFile
 from h5backends.drivers._tables.tree import TablesHandle
+from h5backends.pipeline import Packed, as_array
 
-__all__ = ["TablesAppender"]
+__all__ = ["PackedChunks", "TablesAppender"]
 
 
 class TablesAppender:
@@ -58,3 +60,32 @@ class TablesAppender:
                 )
             if head + whole < count:
                 array.append(rows[head + whole :])
+
+
+class PackedChunks:
+    """Chunks that were packed outside of HDF5, to the end of one array.
+
+    Parameters
+    ----------
+    file, handle, array
+        As for :class:`TablesAppender`.
+    """
+
+    def __init__(self, file: OpenFile, handle: TablesHandle, array: Array) -> None:
+        self._file = file
+        self._handle = handle
+        self._array = array
+
+    def store(self, stop: int, chunks: Sequence[tuple[tuple[int, ...], Packed]]) -> None:
+        """Grow the array and store the chunks that begin in its new rows."""
+        file, array = self._file, self._array
+        with file.translate(self._handle.path):
+            file.require_open()
+            array.resize(stop)
+            for offset, packed in chunks:
+                array.write_chunk(offset, as_array(packed.data), packed.mask)
+            if any(packed.mask for _, packed in chunks):
+                # HDF5 remembers the latest chunk with the mask from before it was written
+                # directly, and could not read it; another extent makes it look again.
+                array.resize(stop + 1)
+                array.resize(stop)

@@ -40,15 +40,26 @@ _VERSIONS = {NodeKind.CARRAY: "1.1", NodeKind.EARRAY: "1.4", NodeKind.VLARRAY: "
 class Array:
     """An open array of numbers, flags or bytes."""
 
-    __slots__ = ("__weakref__", "_base", "_volatile", "chunks", "dtype", "filters", "low")
+    __slots__ = (
+        "__weakref__",
+        "_base",
+        "chunks",
+        "dtype",
+        "filter_steps",
+        "filters",
+        "low",
+        "volatile",
+    )
 
     def __init__(self, low: EArray, path: str) -> None:
         self.low = low
         self.dtype, self._base = _element(low.atom, path)
         # PyTables converts this one type in place, in the caller's memory.
-        self._volatile = low.atom.type == "time64"
+        self.volatile = low.atom.type == "time64"
         self.chunks = None if low.chunkshape is None else tuple(map(int, low.chunkshape))
-        self.filters = codecs.read(stored_filters(low._v_file, path)) if self.chunks else Filters()
+        stored = stored_filters(low._v_file, path) if self.chunks else {}
+        self.filters = codecs.read(stored) if self.chunks else Filters()
+        self.filter_steps = codecs.steps(stored)
 
     def __del__(self) -> None:
         self.low._v_file.graveyard.append(self.low)
@@ -98,7 +109,7 @@ class Array:
     def append(self, rows: NDArray[Any]) -> None:
         """Add rows at the end: C-contiguous, of the stored type."""
         if rows.size:
-            self.low._append(self._memory(rows) if self._volatile else rows)
+            self.low._append(self._memory(rows) if self.volatile else rows)
         else:
             self.resize(int(self.low.shape[0]) + len(rows))
 
@@ -136,14 +147,14 @@ class Array:
     @property
     def whole_row_chunk(self) -> int:
         """Rows in a chunk that can be stored as it is in memory; 0 where none can."""
-        if self.chunks is None or self.filters != Filters() or self._volatile:
+        if self.chunks is None or self.filters != Filters() or self.volatile:
             return 0
         same = self.chunks[1:] == self.shape[1:] and math.prod(self.chunks[1:]) > 0
         return self.chunks[0] if same else 0
 
     def _memory(self, values: NDArray[Any]) -> NDArray[Any]:
         array = np.require(values, self._base, "C")
-        return array.copy() if self._volatile else array
+        return array.copy() if self.volatile else array
 
 
 class Ragged:

@@ -8,9 +8,11 @@ import tables
 
 from h5backends.drivers._tables.lowlevel import FilterRequest
 from h5backends.errors import UnsupportedError
+from h5backends.filters import FILTER_IDS
+from h5backends.pipeline import FLETCHER32, SHUFFLE, FilterStep
 from h5backends.types import Filters
 
-__all__ = ["available", "check_readable", "read", "request"]
+__all__ = ["available", "check_readable", "read", "request", "steps"]
 
 _DEFAULT_LEVEL = {"gzip": 4, "blosc": 5, "blosc2": 5}
 _LIBRARY = {"gzip": "zlib", "blosc": "blosc", "blosc2": "blosc2"}
@@ -75,9 +77,32 @@ def read(stored: dict[str, tuple[int, ...]]) -> Filters:
     codec: str | None = None
     level: int | None = None
     for name, values in stored.items():
-        found = [ours for start, ours in _STORED_NAMES if name.lower().startswith(start)]
-        if found:
-            codec = found[0]
+        found = _codec(name)
+        if found is not None:
+            codec = found
             position = _LEVEL_AT.get(codec)
             level = values[position] if position is not None and len(values) > position else None
     return Filters(codec, level, "shuffle" in stored, "fletcher32" in stored)
+
+
+def steps(stored: dict[str, tuple[int, ...]]) -> tuple[FilterStep, ...] | None:
+    """Return the filters of an existing array in their order; None if one is not known.
+
+    Parameters
+    ----------
+    stored : dict
+        Name in the file -> client data.
+    """
+    identifiers = {"shuffle": SHUFFLE, "fletcher32": FLETCHER32}
+    found = []
+    for name, values in stored.items():
+        codec = _codec(name)
+        identifier = identifiers.get(name) if codec is None else FILTER_IDS[codec]
+        if identifier is None:
+            return None
+        found.append(FilterStep(identifier, tuple(values)))
+    return tuple(found)
+
+
+def _codec(name: str) -> str | None:
+    return next((ours for start, ours in _STORED_NAMES if name.lower().startswith(start)), None)

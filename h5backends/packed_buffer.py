@@ -1,0 +1,170 @@
+"""Rows on their way into a compressed array: whole chunks are packed by threads, around HDF5.
+
+The rows of an unfinished chunk, written because of a flush or a read, and those that come to
+complete it go through HDF5's own filters: one chunk is never written both ways.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from h5backends.buffer import RowBuffer
+from h5backends.drivers.base import SupportsPacking
+from h5backends.packing import ChunkQueue
+from h5backends.pipeline import pipeline
+from h5backends.types import ArraySpec, Handle
+
+if TYPE_CHECKING:
+    from h5backends.session import Session
+    from h5backends.storage import Storage
+
+__all__ = ["PackedRowBuffer", "queue_for"]
+
+_LEAST_CHUNK = 16 * 1024
+"""Bytes of a chunk that are worth handing to a thread."""
+
+
+def queue_for(session: Session, handle: Handle, spec: ArraySpec) -> ChunkQueue | None:
+    """Return the way for whole chunks of an array around HDF5; None where there is none.
+
+    Parameters
+    ----------
+    session : Session
+        The open file.
+    handle : handle
+        The array.
+    spec : ArraySpec
+        Its description.
+    """
+    driver = session.driver
+    if not (spec.filters and spec.chunks) or not isinstance(driver, SupportsPacking):
+        return None
+    if 0 in spec.shape[1:] or spec.dtype.itemsize * int(np.prod(spec.chunks)) < _LEAST_CHUNK:
+        return None
+    steps = driver.filter_steps(handle)
+    filters = None if steps is None else pipeline(steps)
+    store = driver.chunk_store(handle) if filters else None
+    if filters is None or store is None:
+        return None
+    return ChunkQueue(session, handle, spec, store, filters)
+
+
+class PackedRowBuffer(RowBuffer):
+    """Collects the rows of one compressed ``EARRAY``.
+
+    Parameters
+    ----------
+    session, handle, spec, storage
+        See :class:`RowBuffer`.
+    queue : ChunkQueue
+        The way for whole chunks.
+    """
+
+    __slots__ = ("_queue",)
+
+    def __init__(
+        self,
+        session: Session,
+        handle: Handle,
+        spec: ArraySpec,
+        storage: Storage,
+        queue: ChunkQueue,
+    ) -> None:
+        super().__init__(session, handle, spec, storage)
+        self._queue = queue
+        self._direct = self._direct and self._chunk == 1
+
+    def drain(self) -> None:
+        """Have all rows in the file; the lock is held."""
+        self._pass_on()
+        self._queue.drain()
+        super().drain()
+
+    def detach(self) -> None:
+        """Stop taking rows: the file is closed, or the array is gone or has moved."""
+        self._queue.forget()
+        super().detach()
+
+    def retract(self, count: int) -> None:
+        """Take back the latest rows, because what belongs to them could not be written.
+
+        Parameters
+        ----------
+        count : int
+            How many; no more than were appended since the lock was taken.
+        """
+        with self._lock:
+            self._cut(len(self) - count)
+
+    def _append_block(self, block: NDArray[Any]) -> None:
+        session = self._session
+        with self._lock:
+            if not self._direct and self._used + len(block) <= self._room:
+                self._rows[self._used : self._used + len(block)] = block
+                self._used += len(block)
+            else:
+                self._take(block)
+            if self._used >= self._due or not session.dirty:
+                session.touch(due=self._used >= self._due)
+
+    def _take(self, block: NDArray[Any]) -> None:
+        """Take rows across the ends of chunks, all or none."""
+        self._require_taking()
+        before = len(self)
+        try:
+            while len(block):
+                if self._used == 0 and self._base % self._chunk == 0:
+                    whole = len(block) - len(block) % self._chunk
+                    self._hand_over(block[:whole])
+                    block = block[whole:]
+                if self._used == self._capacity():
+                    self._make_way()
+                part = block[: self._capacity() - self._used]
+                if len(part):
+                    self._make_room(len(part))
+                    self._rows[self._used : self._used + len(part)] = part
+                    self._used += len(part)
+                    block = block[len(part) :]
+        except BaseException:
+            self._cut(before)
+            raise
+        finally:
+            self._set_marks()
+
+    def _make_way(self) -> None:
+        self._pass_on()
+        if self._used:
+            self.drain()
+
+    def _pass_on(self) -> None:
+        """Hand over the buffer if it holds exactly one chunk."""
+        if self._used == self._chunk and self._base % self._chunk == 0:
+            used, self._used = self._used, 0
+            try:
+                self._hand_over(self._rows[:used])
+            except BaseException:
+                self._used = used
+                raise
+            self._set_marks()
+
+    def _hand_over(self, rows: NDArray[Any]) -> None:
+        """Give whole chunks to the threads."""
+        if len(rows):
+            self._queue.put(self._base, self._storage.to_stored(rows))
+            self._base += len(rows)
+            self._since += len(rows)
+
+    def _cut(self, length: int) -> None:
+        """Take back the rows behind a length."""
+        if length >= self._base:
+            self._used = length - self._base
+        else:
+            rows = self._queue.cut(length, self._base)
+            self._base, self._used = length - len(rows), len(rows)
+            if len(rows) > len(self._rows):
+                self._rows = np.empty((self._chunk, *self._row_shape), self._dtype)
+            self._rows[: len(rows)] = self._storage.from_stored(rows)
+        self._set_marks()
