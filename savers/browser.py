@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from h5backends.drivers import registry
 from h5backends.errors import FileMissingError
 from h5backends.nodes import GROUP, Node
-from h5backends.superblock import FileState, file_state
-from h5backends.types import Capability
 from savers.exporters import Progress, find
 from savers.exporters.base import new_file
 from savers.exporters.belonging import refreshed
 from savers.exporters.registry import file_filters
 from savers.loader import DataLoader
+from savers.lookup import is_live
 from savers.low_level import DEFAULT_BACKEND, H5SaverLowLevel
 from savers.node_info import NodeInfo, tree_lines
 
@@ -81,13 +81,10 @@ class H5BrowserUtil(H5SaverLowLevel):
 
     def _open_for_reading(self, file: Path | str, options: dict[str, Any]) -> None:
         location, exists = self._locate(file, options)
-        if not exists:
+        if not exists and not os.path.isdir(location):  # opening that says what is wrong
             raise FileMissingError("there is no such file to browse", file=location)
-        swmr = (
-            Capability.SWMR_READ in self._driver.capabilities
-            and file_state(location) is FileState.SWMR_WRITING
-        )
-        self.init_file(location, mode="r", swmr_mode=swmr, **options)
+        live = is_live(self._driver, location)
+        self.init_file(location, mode="r", swmr_mode=live, **options)
 
     def close_file(self) -> None:
         """Close the file; one that belongs to a saver is only let go."""

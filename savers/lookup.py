@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from h5backends import codec
-from h5backends.drivers.base import SupportsSwmr
+from h5backends.drivers.base import Driver, SupportsSwmr
 from h5backends.nodes import CARRAY, GROUP, Node
+from h5backends.superblock import FileState, file_state
+from h5backends.types import Capability
 
-__all__ = ["attribute", "child", "fresh"]
+__all__ = ["attribute", "child", "fresh", "is_live"]
 
 
 def child(group: GROUP, name: str) -> Node | None:
@@ -36,3 +39,20 @@ def fresh(array: CARRAY) -> CARRAY:
     if not session.writable and isinstance(driver, SupportsSwmr) and driver.swmr_active:
         array.refresh()
     return array
+
+
+def is_live(driver: type[Driver], location: str) -> bool:
+    """Tell whether a file is read by following it: a SWMR writer has it, or left it behind.
+
+    Parameters
+    ----------
+    driver : type
+        The driver that will open it.
+    location : str
+        The file, as the driver names it.
+    """
+    if Capability.SWMR_READ in driver.capabilities:
+        # Opening it says better what is wrong with a file that cannot be looked at.
+        with contextlib.suppress(OSError):
+            return file_state(location) is FileState.SWMR_WRITING
+    return False

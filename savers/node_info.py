@@ -9,12 +9,12 @@ from typing import Any
 from h5backends.nodes import CARRAY, EARRAY, GROUP, VLARRAY, Node, StringARRAY
 from h5backends.types import Filters
 
-__all__ = ["NodeInfo", "tree_lines"]
+__all__ = ["TOLD_ANYWAY", "NodeInfo", "tree_lines"]
 
-_OF_THE_ARRAY = frozenset(
+TOLD_ANYWAY = frozenset(
     {"CLASS", "VERSION", "TITLE", "EXTDIM", "FLAVOR", "shape", "dtype", "dtype_descr", "subdtype"}
 )
-"""Attributes that the other fields say already."""
+"""Attributes whose content is shown otherwise."""
 _LONGEST = 120
 
 
@@ -138,6 +138,6 @@ def tree_lines(node: Node, depth: int | None = None, attributes: bool = False) -
 
 def _attribute_lines(info: NodeInfo) -> Iterator[str]:
     for name, value in info.attributes.items():
-        if name not in _OF_THE_ARRAY:
+        if name not in TOLD_ANYWAY:
             text = " ".join((value if isinstance(value, str) else repr(value)).split())
             yield f"@{name} = {text[:_LONGEST]}{'…' * (len(text) > _LONGEST)}"

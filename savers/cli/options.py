@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 from dataclasses import dataclass, field
@@ -14,9 +13,9 @@ from h5backends.backend import H5Backend
 from h5backends.drivers import registry
 from h5backends.drivers.base import Driver
 from h5backends.errors import FileFormatError, FileMissingError
-from h5backends.superblock import FileState, file_state
 from h5backends.types import Capability, OpenOptions
 from savers import layout
+from savers.lookup import is_live
 
 __all__ = [
     "Backend",
@@ -134,11 +133,8 @@ class Place:
 
     def open_for_reading(self) -> H5Backend:
         """Open the file for reading, also while a SWMR writer has it or after one crashed."""
-        location, swmr = self.location, False
-        if Capability.SWMR_READ in self.driver.capabilities:
-            # Opening it says better what is wrong with a file that cannot be looked at.
-            with contextlib.suppress(OSError):
-                swmr = file_state(location) is FileState.SWMR_WRITING
+        location = self.location
+        swmr = is_live(self.driver, location)
         h5 = H5Backend(self.backend)
         try:
             h5.open_file(location, "r", swmr_mode=swmr, **self.options)

@@ -13,13 +13,11 @@ from rich.text import Text
 from h5backends.nodes import CARRAY, EARRAY, GROUP, Node, StringARRAY
 from savers.cli import options
 from savers.cli.console import out
+from savers.node_info import TOLD_ANYWAY
 from savers.plain import plain
 
 __all__ = ["tree"]
 
-_SHOWN_ANYWAY = frozenset(
-    {"CLASS", "VERSION", "TITLE", "EXTDIM", "shape", "dtype", "dtype_descr", "subdtype"}
-)
 _LONGEST = 200
 
 
@@ -70,7 +68,7 @@ def _described(node: Node, depth: int | None, with_attrs: bool) -> dict[str, Any
         found["units"] = str(attrs.get("units", ""))
         found["grows"] = isinstance(node, EARRAY)
     if with_attrs:
-        found["attrs"] = {k: plain(v) for k, v in attrs.items() if k not in _SHOWN_ANYWAY}
+        found["attrs"] = {k: plain(v) for k, v in attrs.items() if k not in TOLD_ANYWAY}
     if isinstance(node, GROUP):
         below = None if depth is None else depth - 1
         # Below the last level children are only counted, which does not open them.

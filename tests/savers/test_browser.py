@@ -18,6 +18,7 @@ from h5backends import H5Backend
 from h5backends.errors import (
     FileAccessError,
     FileClosedError,
+    FileFormatError,
     FileMissingError,
     FileOccupiedError,
     H5Error,
@@ -639,6 +640,8 @@ def test_files_that_cannot_be_browsed(tmp_path: Path, make_place: Any) -> None:
     with pytest.raises(FileMissingError):
         H5BrowserUtil(tmp_path / "missing.h5")
     assert not list(tmp_path.iterdir())
+    with pytest.raises(FileFormatError, match="directory"):
+        H5BrowserUtil(tmp_path)
     (tmp_path / "text.h5").write_text("no HDF5")
     with pytest.raises(H5Error):
         H5BrowserUtil(tmp_path / "text.h5")
