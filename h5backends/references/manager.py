@@ -137,7 +137,7 @@ class H5FlowDataManager(FlowReader):
         trace: TracebackType | None,
     ) -> None:
         if error is not None and self._ranks.many:
-            # The others may be anywhere: only what needs none of them.
+            # The others may be anywhere, and closing takes all: it has to wait for the end.
             _log.error("rank %d leaves the file: %s", self.rank, error)
             return
         self.finish()
@@ -222,8 +222,9 @@ class H5FlowDataManager(FlowReader):
                     remedy=f"Write them with write_ref({parent!r}, {child!r}, ...).",
                 )
             if make_link(self._files, link) and len(self._files.array(link.ref)):
-                if self._ranks.rank == 0:
-                    writing.rebuild_tables(self._files, link)
+                with self._ranks.agreed():
+                    if self._ranks.rank == 0:
+                        writing.rebuild_tables(self._files, link)
                 self._files.flush()
                 self._ranks.wait()
             self._links.clear()
@@ -278,6 +279,7 @@ class H5FlowDataManager(FlowReader):
         with self._changing():
             with self._ranks.agreed():
                 data = self._files.growing(layout.data_path(name))
+                data.session.require_room()  # on all or none: making it longer takes all
                 length = self._files.length(layout.data_path(name))
                 wanted = wanted_rows(spec, length)
             asked = self._ranks.all(wanted)
@@ -336,6 +338,9 @@ class H5FlowDataManager(FlowReader):
     def _key(self, array: CARRAY, spec: Any) -> Any:
         length = len(array)
         _, stop = wanted_rows(spec, length, counts=False)
+        if stop > length and self._files.shared:
+            array.refresh()  # they may have been reserved by another program
+            length = len(array)
         if stop > length:
             raise SelectionError(
                 "the dataset does not have these rows",

@@ -34,13 +34,8 @@ def print_data(grp: Any) -> None:
 
     Parameters
     ----------
-    grp : H5FlowDataManager, H5Backend, GROUP, or a file or group of h5py, h5pyd or PyTables
-        Where to look.
-
-    Raises
-    ------
-    NodeKindError
-        Something else.
+    grp : object
+        Where to look, as in :func:`print_ref`.
     """
     _print_arrays(grp, "data")
 
@@ -50,13 +45,8 @@ def print_attr(grp: Any) -> None:
 
     Parameters
     ----------
-    grp : H5FlowDataManager, H5Backend, GROUP, or a file or group of h5py, h5pyd or PyTables
-        Where to look.
-
-    Raises
-    ------
-    NodeKindError
-        Something else.
+    grp : object
+        Where to look, as in :func:`print_ref`.
     """
     top = _top(grp)
     for path, node in [("", top), *_walk(top, "")]:

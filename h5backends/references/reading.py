@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import logging
 from typing import Any
 
 from h5backends.attributes import Attributes
@@ -18,9 +18,8 @@ from h5backends.references.selecting import rows_of
 
 __all__ = ["FlowReader"]
 
-_log = logging.getLogger(__name__)
-_LOOKS = 3
-"""How often references are followed again that other programs were just adding to."""
+_LOOKS = 2
+"""How often references are followed again that other programs are just adding to."""
 
 
 class FlowReader:
@@ -200,14 +199,11 @@ class FlowReader:
         return data[rows_of(sel, length)]
 
     def _follow(self, names: list[str], sel: Any) -> Any:
-        for look in range(_LOOKS):
-            try:
+        for _ in range(_LOOKS if self._files.shared else 0):
+            # Another program may add rows after we asked how many there are.
+            with contextlib.suppress(SelectionError):
                 return self._followed(names, sel)
-            except SelectionError:
-                # Another program may have added rows since we asked how many there are.
-                if not self._files.shared or look == _LOOKS - 1:
-                    raise
-        raise AssertionError
+        return self._followed(names, sel)
 
     def _followed(self, names: list[str], sel: Any) -> Any:
         steps = [find_link(self._files, *pair) for pair in itertools.pairwise(names)]

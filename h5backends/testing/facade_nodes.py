@@ -547,9 +547,7 @@ class NodeConformance(Suite):
         assert h5.get_attr("/array", "shape") == (7, 2)
         assert h5.get_attr("/texts", "shape") == (1,)
 
-    def test_node_reserved_rows(
-        self, open_file: OpenFile, oracle: Oracle, location: str
-    ) -> None:
+    def test_node_reserved_rows(self, open_file: OpenFile, oracle: Oracle, location: str) -> None:
         h5 = open_file("w")
         rows = h5.create_earray("/", "rows", "int32", data_shape=(2,), fill_value=-1)
         rows.append([[1, 2], [3, 4]])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import threading
@@ -87,7 +86,7 @@ def test_killed_while_it_writes(
     with child("run", described(place)) as process:
         while int(said(process)) < batches:
             pass
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
     mend(place)
     with manager(described(place), "r") as dm:
@@ -96,7 +95,7 @@ def test_killed_while_it_writes(
         assert process.stdout is not None
         begun = int(said(process))
         assert begun > batches
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
     mend(place)
     with manager(described(place), "r") as dm:
@@ -124,7 +123,7 @@ def test_killed_between_data_and_references(
     place = make_place(driver)
     with child("between", described(place)) as process:
         said(process)
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
     if driver == "h5py":  # read as it is: nothing is written to it
         with manager(described(place), "r") as dm:
