@@ -93,7 +93,7 @@ def _children(node: Any) -> dict[str, Any] | None:
     if isinstance(node, Node):
         return node.children() if isinstance(node, GROUP) else None
     if hasattr(node, "_v_children"):
-        return dict(node._v_children)
+        return {name: node._v_children[name] for name in node._v_children}  # opened one by one
     if hasattr(node, "keys") and hasattr(node, "attrs"):
         found = {name: node.get(name) for name in node}
         return {name: child for name, child in found.items() if child is not None}
