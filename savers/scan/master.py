@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import os
 import shutil
 import time
@@ -14,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from h5backends import H5Backend, creation
+from h5backends import creation
 from h5backends.drivers.base import SupportsVirtual
-from h5backends.errors import FileBusyError, H5Error
+from h5backends.errors import FileBusyError
 from h5backends.nodes import CARRAY, EARRAY, GROUP, Node
 from h5backends.types import VirtualPart
 from savers import layout
@@ -25,10 +23,9 @@ from savers.enums import DataType
 from savers.low_level import H5SaverLowLevel
 from savers.management import attribute, child
 from savers.scan.axes import ScanAxes
+from savers.scan.sign import Sign, set_mark
 
 __all__ = ["Master", "Share"]
-
-_log = logging.getLogger(__name__)
 
 _PATIENCE = 5.0
 """Seconds to wait for a system that does not replace files which somebody reads."""
@@ -62,7 +59,6 @@ class Master:
     """The master file.
 
     It is replaced as a whole when something new comes in, so that there is always a complete one.
-    In between it is kept open in SWMR mode: that tells followers that its writer lives.
 
     Parameters
     ----------
@@ -81,7 +77,8 @@ class Master:
         self._fill = np.nan if fill_value is None else fill_value
         self._driver = driver
         self._live = live
-        self._held: H5Backend | None = None
+        self._sign = Sign(path)
+        self._others: bool | None = None
 
     def publish(
         self,
@@ -109,24 +106,26 @@ class Master:
             A reader keeps the system from replacing the file; it is as it was.
         StorageError
         """
-        self.release()
         fresh = self.path.with_name(f".{self.path.stem}.new{self.path.suffix}")
         fresh.unlink(missing_ok=True)  # of a program that died here
-        if self._has_others(source.name):
+        if self._others is None:
+            self._others = self._has_others(source.name)
+        if self._others:
             shutil.copyfile(self.path, fresh)
+            set_mark(fresh, False)
         with H5SaverLowLevel.from_file(fresh, backend=self._driver) as saver:
             saver.root().attrs.update({"file": self.path.name, MARK: True})
             if child(saver.raw_group, source.name) is not None:
                 saver.remove_node(saver.raw_group, source.name)
             _Copy(saver, shares, axes, self._fill).scan(source, *cut)
+        if self._live:
+            set_mark(fresh, True)
+            self._sign.show()
         self._replace_by(fresh)
-        self._hold()
 
     def release(self) -> None:
-        """Close the file, if it is kept open."""
-        held, self._held = self._held, None
-        if held is not None:
-            held.close_file()
+        """Tell followers that nothing more comes."""
+        self._sign.take_away()
 
     def _has_others(self, name: str) -> bool:
         """Tell whether there are other scans; where not, nothing old is carried along."""
@@ -150,20 +149,6 @@ class Master:
                         remedy=f"The data are complete; {fresh.name} is the new one.",
                     ) from exc
             time.sleep(0.05)
-
-    def _hold(self) -> None:
-        if not self._live:
-            return
-        held = H5Backend(self._driver)
-        try:
-            held.open_file(self.path, "r+", swmr_mode=True)
-            held.enable_swmr()
-        except H5Error as exc:
-            _log.info("%s: followers will take it for finished: %s", self.path, exc)
-            with contextlib.suppress(H5Error):
-                held.close_file()
-            return
-        self._held = held
 
 
 class _Copy:

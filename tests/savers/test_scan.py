@@ -288,6 +288,21 @@ def test_what_the_caller_gives_stays_as_it_is(local_place: Place) -> None:
     )
 
 
+def test_a_first_point_that_is_given_again(local_place: Place) -> None:
+    """What is known of a signal is not lost with a first attempt that was refused."""
+    with begin(local_place, [("x", "mm", range(2))]) as scan:
+        describe(scan)
+        with pytest.raises(TypeError):
+            scan.at(0).write({**measured(0), "counts": None})
+        with pytest.raises(ValueError, match="energy"):
+            scan.at(0).write({"power": 1.0, "spectrum": np.arange(3.0)})
+        for point in scan:
+            point.write(measured(point.number))
+    spectrum = loaded(local_place, "spectrum")
+    assert (spectrum.units, spectrum.origin) == ("V", "spectrometer")
+    assert spectrum.get_axis_from_label("energy") is not None
+
+
 def test_a_type_said_beforehand(local_place: Place) -> None:
     with begin(local_place, [("x", "mm", range(3))]) as scan:
         scan.signal("v", dtype=np.float32, labels=["a"], source="calculated")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,7 @@ from h5backends.errors import (
     ShapeError,
     UnsupportedError,
 )
-from h5backends.follow import DataSource, EndState
+from h5backends.follow import DataSource, EndState, KeyFollower
 from savers import DataLoader, Rotation, Scan
 from savers.scan import master
 from savers.scan.rotation import part_name, parts_beside
@@ -137,6 +140,9 @@ def test_points_that_are_not_there_yet(place: Place) -> None:
             wanted[[0, 5]] = found
             values = loader.load_data_from_name_origin(name).data[0]
             np.testing.assert_array_equal(values, wanted)
+    with h5py.File(place.location) as file:
+        times = file["/RawData/Scan000/PointTimes"][...]
+        assert np.flatnonzero(np.isfinite(times)).tolist() == [0, 5]
     with begin(place, ("x", "", range(12)), rotate, resume=True) as scan:
         assert scan.completed.tolist() == [[0], [5]]
 
@@ -238,11 +244,42 @@ def test_a_follower_of_a_master_that_grows(place: Place) -> None:
                             break
                 except FollowError:
                     reopened += 1
+                else:
+                    assert len(seen) == 60, source.end
         program.follow(60)
         program.go_on()
         program.end()
     assert seen == list(range(60))
     assert reopened <= 3
+
+
+@pytest.mark.parametrize("axes", ["2d", "chosen"])
+def test_a_follower_of_the_master_of_a_killed_scan(place: Place, axes: str) -> None:
+    with (
+        Program(place, axes, count=500, rotate={"points": 14}, stop=10) as program,
+        KeyFollower(["/RawData/Scan000/PointTimes"], timeout=60, file=place.location) as keys,
+    ):
+        program.follow(10)
+        assert list(itertools.islice(keys, 10)) == list(range(10))
+        program.kill()
+        assert list(keys) == []
+        assert keys.end is EndState.WRITER_CRASHED
+
+
+def test_a_program_that_ends_without_closing(place: Place) -> None:
+    code = f"""
+        from savers import Rotation, Scan
+        scan = Scan({place.location!r}, ("x", "", range(9)), rotate=Rotation(points=2))
+        for point in scan:
+            point.write(v=float(point.number))
+            if point.number == 4:
+                break
+        """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=100)
+    assert not [name for name in files(place) if name.endswith(".writer")]
+    with h5py.File(place.location) as file:
+        found = file["/RawData/Scan000/Data0D/CH00/Data00"][...]
+    np.testing.assert_array_equal(found, [0, 1, 2, 3, 4, *[np.nan] * 4])
 
 
 def test_plain_readers_while_it_runs(place: Place) -> None:
