@@ -209,6 +209,15 @@ class Browser:
             within,
         )
 
+    def count(self, text: str) -> int:
+        """Return how many cells of tables show exactly a text."""
+        found = self.driver.execute_script(
+            _DEEP + "return deep(document, []).filter(el => el.classList.contains('slick-cell') &&"
+            " el.textContent.trim() === arguments[0]).length",
+            text,
+        )
+        return int(found)
+
     def click(self, text: str) -> None:
         """Click on a row of the tree."""
         until(lambda: self.find(text), f"{text!r} in the tree").click()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from h5backends import H5Backend
 from savers import DataRaw, DataSaverLoader
 from tests.view.child_writer import SIDE
 from tests.view.conftest import until
@@ -128,8 +129,6 @@ def test_million_points_stay_fluid(served: Any, browser: Any, tmp_path: Path) ->
 
 
 def test_hostile_names_are_only_text(served: Any, browser: Any, tmp_path: Path) -> None:
-    from h5backends import H5Backend
-
     evil = "<img src=x onerror=window.hacked=1>"
     with H5Backend("h5py") as h5:
         h5.open_file(tmp_path / "evil.h5", "w", title=evil)
@@ -152,6 +151,20 @@ def test_hostile_names_are_only_text(served: Any, browser: Any, tmp_path: Path) 
     browser.click("text")
     until(lambda: browser.find(evil), "a table")
     assert browser.value("window.hacked") is None
+
+
+def test_tables_show_what_there_is_now(served: Any, browser: Any, tmp_path: Path) -> None:
+    with H5Backend("h5py") as h5:
+        h5.open_file(tmp_path / "tables.h5", "w")
+        for name, units in (("one", "mV"), ("two", "kHz")):
+            record = np.array([(units, 1)], [("text", "S8"), ("number", "i4")])
+            h5.create_carray("/", name, record, metadata={"units": units})
+    browser.open(served(tmp_path / "tables.h5"))
+    for name, units, other in (("one", "mV", "kHz"), ("two", "kHz", "mV"), ("one", "mV", "kHz")):
+        browser.click(name)
+        # In the attributes and in the table, which both have as many rows for both arrays.
+        until(lambda u=units: browser.count(u) == 2, f"both tables of {name}")
+        until(lambda o=other: browser.count(o) == 0, "nothing else")
 
 
 def test_two_windows_on_one_file(writer: Any, served: Any, browser: Any) -> None:

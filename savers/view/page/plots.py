@@ -10,7 +10,6 @@ from bokeh.layouts import column
 from bokeh.models import (
     ColorBar,
     ColumnDataSource,
-    DataTable,
     Div,
     HoverTool,
     LayoutDOM,
@@ -24,6 +23,7 @@ from savers.view.model.choice import Kind
 from savers.view.model.frames import CurveFrame, Frame, ImageFrame, TableFrame
 from savers.view.model.setup import Setup
 from savers.view.page.axes import Axes, Moved
+from savers.view.page.tables import live_table
 from savers.view.page.words import literal, paragraph
 
 __all__ = ["Plot", "plot_for"]
@@ -208,13 +208,11 @@ class TablePlot:
 
     def __init__(self, setup: Setup) -> None:
         self._data = ColumnDataSource({}, name="table")
-        self._table = DataTable(
-            source=self._data,
+        self._table = live_table(
+            self._data,
             columns=[],
             name="values",
-            index_position=None,
-            reorderable=False,
-            autosize_mode="fit_columns",
+            autosize_mode="none",
             sizing_mode="stretch_both",
             min_height=200,
         )
@@ -230,7 +228,13 @@ class TablePlot:
         self._note.text = paragraph(frame.note)
         if [c.title for c in self._table.columns] != list(frame.columns):
             self._table.columns = [
-                TableColumn(field=f"c{n}", title=name, sortable=False)
-                for n, name in enumerate(frame.columns)
+                TableColumn(field=f"c{n}", title=name, width=_width(name, texts), sortable=False)
+                for n, (name, texts) in enumerate(frame.columns.items())
             ]
         self._data.data = {f"c{n}": list(v) for n, v in enumerate(frame.columns.values())}
+
+
+def _width(name: str, texts: list[str]) -> int:
+    """Return how many pixels wide a column is to be."""
+    longest = max(map(len, [name, *texts[-100:]]))
+    return min(max(60, 24 + 7 * longest), 900)

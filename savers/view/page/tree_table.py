@@ -9,6 +9,7 @@ from bokeh.models import ColumnDataSource, DataTable, Div, TableColumn, TextInpu
 
 from savers.view.model.tree import Row
 from savers.view.model.viewer import Viewer
+from savers.view.page.tables import live_table
 
 __all__ = ["TreeTable"]
 
@@ -99,12 +100,10 @@ def _table(source: Any, widths: dict[str, int], name: str) -> DataTable:
         TableColumn(field=field, title=field, width=width, sortable=False)
         for field, width in widths.items()
     ]
-    return DataTable(
-        source=source,
+    return live_table(
+        source,
         columns=columns,
         name=name,
-        index_position=None,
-        reorderable=False,
         autosize_mode="none",
         row_height=22,
         width=_WIDTH,
