@@ -48,6 +48,10 @@ class Chunked(Protocol):
         """Type of the elements."""
 
     @property
+    def is_written_here(self) -> bool:
+        """Whether this process may write to it."""
+
+    @property
     def name(self) -> str | None:
         """Path in the file."""
 
@@ -95,6 +99,10 @@ class ChunkDecoder:
             The file is closed, or cannot be read.
         """
         try:
+            # Asking first makes HDF5 write a chunk that it has in memory only. Without that, the
+            # size of such a chunk is undefined, and reading it fails for want of memory.
+            if self._array.is_written_here and not self._source.is_written(offset):
+                return None
             return self._source.read(offset)
         except SelectionError:
             return None

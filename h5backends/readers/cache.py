@@ -14,7 +14,7 @@ from h5backends.readers.chunk_cache import BaseImageChunkCache
 from h5backends.readers.corrected import ImageCorrCache
 from h5backends.readers.indexing import Rows
 from h5backends.readers.mapped import MappedHDF5Dataset
-from h5backends.readers.spans import Coming
+from h5backends.readers.spans import Coming, Lock
 from h5backends.types import Box
 
 __all__ = ["BaseImageChunkCache", "EmptyDatasetWarning", "HDF5ImageCache", "ImageCorrCache"]
@@ -124,23 +124,25 @@ class HDF5ImageCache(BaseImageChunkCache):
             rows = chosen.astype(np.intp)
         return super()._gather(rows, tail)
 
-    def refresh(self) -> None:
+    def refresh(self, appended: bool = False) -> None:
         """Take in what a writer flushed meanwhile, the number of images included.
 
-        In a stack that can grow what was there before is final and stays in memory; of any other,
-        everything is forgotten.
+        Parameters
+        ----------
+        appended : bool
+            Whether images are only ever added at the end, complete as they come. What was there
+            before stays in memory then. Leave it where images have their place before they are
+            written.
 
         Raises
         ------
         FileClosedError, StorageError
             The file was closed, or cannot be read any more.
         """
+        super().refresh(appended)
         self._array.refresh()
         if self._array.node is not None:
             self._array.node.node  # noqa: B018 - what this process itself buffered is written
-        limits = self._array.maxshape
-        if not limits or limits[0] == self._rows:
-            self.clear()
         self._resize(self._array.shape[0] if self._mapping is None else self._length)
 
     # -- help -----------------------------------------------------------------------------------
@@ -161,6 +163,10 @@ class HDF5ImageCache(BaseImageChunkCache):
     @property
     def _asks_ahead(self) -> bool:
         return self._reader.decodes
+
+    @property
+    def _lock(self) -> Lock | None:
+        return None if self._array.node is None else self._array.node.session.lock
 
     @property
     def _is_direct(self) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from h5backends.errors import SelectionError, ShapeError
 from h5backends.readers.indexing import Rows, index_array, row_number
-from h5backends.readers.spans import Coming, Now, Spans
+from h5backends.readers.spans import Coming, Lock, Now, Spans
 from h5backends.types import Box
 
 __all__ = ["BaseImageChunkCache"]
@@ -93,6 +93,11 @@ class BaseImageChunkCache(ABC):
     def _asks_ahead(self) -> bool:
         """Whether :meth:`_begin` returns before the images are there."""
         return False
+
+    @property
+    def _lock(self) -> Lock | None:
+        """The lock that reading takes, if it takes one."""
+        return None
 
     # -- extent ---------------------------------------------------------------------------------
     @property
@@ -255,9 +260,17 @@ class BaseImageChunkCache(ABC):
         return number
 
     # -- change ---------------------------------------------------------------------------------
-    def refresh(self) -> None:
-        """Take in what has changed: everything is read or computed anew."""
-        self.clear()
+    def refresh(self, appended: bool = False) -> None:
+        """Take in what has changed.
+
+        Parameters
+        ----------
+        appended : bool
+            Whether images are only ever added at the end, complete as they come. What was there
+            before stays in memory then; else everything is read or computed anew.
+        """
+        if not appended:
+            self.clear()
 
     def clear(self) -> None:
         """Forget what is kept."""
@@ -300,5 +313,6 @@ class BaseImageChunkCache(ABC):
             capacity=self.cache_bytes,
             row_nbytes=self._image_nbytes,
             ahead=self._asks_ahead,
+            lock=self._lock,
         )
         return self._spans

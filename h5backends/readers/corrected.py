@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from h5backends.errors import ShapeError
 from h5backends.readers.chunk_cache import BaseImageChunkCache
-from h5backends.readers.spans import Coming, Now
+from h5backends.readers.spans import Coming, Lock, Now
 
 __all__ = ["ImageCorrCache"]
 
@@ -62,12 +62,16 @@ class ImageCorrCache(BaseImageChunkCache):
         image, image_bg = self.image._begin(start, stop), self.image_bg._begin(start, stop)
         return _Difference(image, image_bg, self.dtype)
 
-    def refresh(self) -> None:
+    def refresh(self, appended: bool = False) -> None:
         """Take in what a writer flushed meanwhile: images that have a background by now."""
-        self.image.refresh()
-        self.image_bg.refresh()
-        self.clear()
+        super().refresh(appended)
+        self.image.refresh(appended)
+        self.image_bg.refresh(appended)
         self._resize(min(len(self.image), len(self.image_bg)))
+
+    @property
+    def _lock(self) -> Lock | None:
+        return self.image._lock or self.image_bg._lock
 
     @property
     def _block_size(self) -> int:

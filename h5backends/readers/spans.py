@@ -5,14 +5,19 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from h5backends.errors import H5Error, StorageError
 from h5backends.types import Box
 
-__all__ = ["Coming", "Now", "Span", "Spans"]
+__all__ = ["Coming", "Lock", "Now", "Span", "Spans"]
+
+Lock = AbstractContextManager[Any]
+"""A lock that one thread may take several times."""
 
 
 class Coming(Protocol):
@@ -81,6 +86,9 @@ class Spans:
         Bytes of one row.
     ahead : bool
         Whether asking ahead gains anything.
+    lock : lock, optional
+        Held while rows are read; that of the file, if `begin` takes one: two locks that several
+        threads take in different order would stop them all.
     """
 
     def __init__(
@@ -93,6 +101,7 @@ class Spans:
         capacity: int,
         row_nbytes: int,
         ahead: bool,
+        lock: Lock | None = None,
     ) -> None:
         self.length = length
         self.block = block
@@ -102,7 +111,7 @@ class Spans:
         most = min(window, capacity // (2 * max(1, row_nbytes)))
         self._most = max(block, most // block * block)
         self._asks_ahead = ahead and capacity >= 2 * block * row_nbytes
-        self._lock = threading.RLock()
+        self._lock = threading.RLock() if lock is None else lock
         self._kept: OrderedDict[int, Span] = OrderedDict()
         self._where: dict[int, Span] = {}
         self._latest = Span(0, 0, np.empty((0,)))
@@ -175,7 +184,10 @@ class Spans:
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead[0] <= row < ahead[1]:
             self._window = min(2 * self._window, self._most)
-            return self._keep(ahead[0], ahead[1], ahead[2].result(), in_order=True)
+            try:
+                return self._keep(ahead[0], ahead[1], ahead[2].result(), in_order=True)
+            except StorageError:
+                return self._load_block(row)
         if ahead is not None:
             ahead[2].cancel()
         start = row - row % self.block
@@ -187,7 +199,20 @@ class Spans:
             self._window = min(2 * self._window, self._most) if in_order else self.block
             end = start + self._window
         end = min(end, self.length)
-        return self._keep(start, end, self._begin(start, end).result(), in_order=in_order)
+        try:
+            rows = self._begin(start, end).result()
+        except StorageError:
+            if stop is not None or end - start <= self.block:
+                raise
+            return self._load_block(row)
+        return self._keep(start, end, rows, in_order=in_order)
+
+    def _load_block(self, row: int) -> Span:
+        """Read the block of a row alone: of many, one that was not asked for may be damaged."""
+        self._window = self.block
+        start = row - row % self.block
+        end = min(start + self.block, self.length)
+        return self._keep(start, end, self._begin(start, end).result(), in_order=False)
 
     def _keep(self, start: int, stop: int, rows: NDArray[Any], *, in_order: bool) -> Span:
         span = Span(start, stop, rows)
@@ -201,7 +226,10 @@ class Spans:
             self._drop(self._kept.popitem(last=False)[1])
         if in_order and self._asks_ahead and stop < self.length:
             end = min(stop + self._window, self.length)
-            self._ahead = (stop, end, self._begin(stop, end))
+            try:
+                self._ahead = (stop, end, self._begin(stop, end))
+            except H5Error:
+                self._ahead = None  # raised again when one of these rows is asked for
         return span
 
     def _blocks(self, span: Span) -> range:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
 from typing import Any
@@ -230,7 +231,9 @@ def test_a_stack_that_grows_under_swmr(tmp_path: Path) -> None:
             assert len(cache) < stop
             with pytest.raises(IndexError):
                 cache[stop - 1]
-            cache.refresh()
+            kept_before = cache.cached_bytes
+            cache.refresh(appended=True)
+            assert cache.cached_bytes == kept_before > 0
             assert len(cache) == stop
             same(cache[stop - 1], images[stop - 1])
             same(cache[:], images[:stop])
@@ -257,10 +260,12 @@ def test_images_and_backgrounds_that_grow(tmp_path: Path) -> None:
         same(cache.get_chunk(2), np.full((1, 4, 5), 7, "i4"))
 
 
-def test_a_full_stack_that_is_filled_is_read_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("limit", [6, None])
+def test_a_full_stack_that_is_filled_is_read_anew(limit: int | None, tmp_path: Path) -> None:
     images = stack(6)
     with h5py.File(tmp_path / "a.h5", "w", libver=("v110", "v110")) as file:
-        kept = file.create_dataset("i", images.shape, "u2", chunks=(2, 4, 5))
+        options: dict[str, Any] = {"chunks": (2, 4, 5), "maxshape": (limit, 4, 5)}
+        kept = file.create_dataset("i", images.shape, "u2", compression="gzip", **options)
         cache = HDF5ImageCache(kept)
         assert not cache[:].any()
         kept[...] = images
@@ -374,6 +379,44 @@ def test_a_damaged_chunk_is_an_error_that_names_the_dataset(tmp_path: Path) -> N
         with pytest.raises(StorageError, match="'/i'"):
             cache[2]
         same(cache[4], stack(6)[4])
+
+
+def test_images_beside_a_damaged_chunk(tmp_path: Path) -> None:
+    """What is read together with it, or ahead, is no reason to fail."""
+    images = stack(60)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        kept = file.create_dataset("i", data=images, chunks=(2, 4, 5), compression="gzip")
+        kept.id.write_direct_chunk((40, 0, 0), b"not deflated")
+    with h5py.File(tmp_path / "a.h5") as file:
+        cache = HDF5ImageCache(file["i"])
+        for row in range(60):
+            if row in (40, 41):
+                with pytest.raises(StorageError):
+                    cache[row]
+            else:
+                same(cache[row], images[row])
+
+
+def test_threads_that_hold_the_file_and_the_cache(tmp_path: Path) -> None:
+    images = stack(100)
+    with H5Backend("h5py") as h5:
+        h5.open_file(tmp_path / "a.h5", "w")
+        h5.define_compression("gzip", 1)
+        kept = h5.create_earray("/", "i", "u2", data_shape=(4, 5), chunks=(2, 4, 5))
+        kept.append(images)
+        cache = HDF5ImageCache(kept, cache_bytes=1000)
+
+        def read(hold: bool) -> None:
+            for row in np.random.default_rng(hold).integers(0, 100, 300):
+                with h5.session.hold() if hold else contextlib.nullcontext():
+                    same(cache[row], images[row])
+
+        threads = [threading.Thread(target=read, args=(hold,)) for hold in (True, False)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert not any(thread.is_alive() for thread in threads)
 
 
 def test_missing_chunks_are_fill_values(tmp_path: Path) -> None:
