@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from h5backends import H5Backend
-from savers import DataRaw, DataSaverLoader
+from savers import Axis, DataRaw, DataSaverLoader, DataToExport, DataToExportExtendedSaver
 from tests.view.child_writer import SIDE
 from tests.view.conftest import until
 
@@ -142,6 +142,14 @@ def test_hostile_names_are_only_text(served: Any, browser: Any, tmp_path: Path) 
         )
         array.attrs["label"] = evil
         h5.create_vlarray("/", "text", "string").append(evil)
+        h5.create_carray("/", "record", np.zeros(3, [(evil, "i4"), ("second", "f8")]))
+    with DataToExportExtendedSaver(str(tmp_path / "scan.h5"), (3,), new_file=True) as saver:
+        scan = saver.add_scan_group(title=evil)
+        saver.add_nav_axes(scan, [Axis(evil, evil, np.arange(3.0))])
+        saver.get_set_logger()
+        saver.add_log(evil)
+        point = DataRaw(evil, units=evil, data=[np.arange(5.0)])
+        saver.add_data(scan, DataToExport(evil, [point]), (1,))
     browser.open(served(tmp_path / "evil.h5"))
     until(lambda: len(browser.rows()) > 2, "the tree")
     browser.click("G")
@@ -150,6 +158,12 @@ def test_hostile_names_are_only_text(served: Any, browser: Any, tmp_path: Path) 
     until(browser.pixels, "an image")
     browser.click("text")
     until(lambda: browser.find(evil), "a table")
+    browser.click("record")
+    until(lambda: browser.find(evil, "slick-column-name"), "a table of records")
+    assert browser.value("window.hacked") is None
+    browser.open(served(tmp_path / "scan.h5"))
+    until(lambda: browser.points() == 5, "a curve")
+    assert evil in browser.model("slider0", ".title")
     assert browser.value("window.hacked") is None
 
 

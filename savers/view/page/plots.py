@@ -208,6 +208,7 @@ class TablePlot:
 
     def __init__(self, setup: Setup) -> None:
         self._data = ColumnDataSource({}, name="table")
+        self._names: list[str] = []
         self._table = live_table(
             self._data,
             columns=[],
@@ -226,15 +227,18 @@ class TablePlot:
         if not isinstance(frame, TableFrame):
             return
         self._note.text = paragraph(frame.note)
-        if [c.title for c in self._table.columns] != list(frame.columns):
+        names = list(frame.columns)
+        if names != self._names:
+            self._names = names
             self._table.columns = [
-                TableColumn(field=f"c{n}", title=name, width=_width(name, texts), sortable=False)
+                _column(f"c{n}", name, texts)
                 for n, (name, texts) in enumerate(frame.columns.items())
             ]
         self._data.data = {f"c{n}": list(v) for n, v in enumerate(frame.columns.values())}
 
 
-def _width(name: str, texts: list[str]) -> int:
-    """Return how many pixels wide a column is to be."""
+def _column(field: str, name: str, texts: list[str]) -> TableColumn:
     longest = max(map(len, [name, *texts[-100:]]))
-    return min(max(60, 24 + 7 * longest), 900)
+    width = min(max(60, 24 + 7 * longest), 900)
+    # A heading, unlike a cell, is taken for HTML.
+    return TableColumn(field=field, title=paragraph(name), width=width, sortable=False)
