@@ -79,7 +79,7 @@ def test_read_by_every_way(tmp_path: Path, driver: str, reader: str) -> None:
     intact, _ = read_all(reader, [tmp_path / "whole.h5"])
     right = intact[tmp_path / "whole.h5"]["arrays"]
     contents = {}
-    for seed in range(400 if FULL else 100):
+    for seed in range(400 if FULL else 30):
         path = tmp_path / f"{seed}.h5"
         contents[path] = flipped(whole, seed)
         path.write_bytes(contents[path])

@@ -11,6 +11,7 @@ from h5backends import localfile
 from h5backends.errors import (
     DTypeError,
     FileClosedError,
+    FileFormatError,
     H5Error,
     NodeExistsError,
     NodeNotFoundError,
@@ -99,6 +100,14 @@ def translated(exc: Exception, location: str, mode: Mode, node: str | None) -> H
         return _of_hdf5(exc, location, mode, node)
     if isinstance(exc, OSError):
         return localfile.os_error(location, exc, mode)
+    if isinstance(exc, SystemError):  # its extension, on names and sizes that make no sense
+        return FileFormatError(
+            "the file is damaged",
+            file=location,
+            node=node,
+            found=str(exc),
+            remedy=f"What can still be read: h5backends check {location!r}.",
+        )
     if isinstance(exc, (TypeError, ValueError)):
         return DTypeError(
             "PyTables cannot do this with these data", file=location, node=node, found=str(exc)
