@@ -397,7 +397,7 @@ class _Keys:
             box = box_at(done, min(done + window, self.extent), shape)
             keys = self.array.read(box).reshape(-1)
             # Times that savers keep of every point are NaN until it is complete.
-            unset = np.flatnonzero((keys == 0) | (keys != keys))
+            unset = np.flatnonzero((keys == 0) | np.isnan(keys))
             if len(unset):
                 done += int(unset[0])
                 break
