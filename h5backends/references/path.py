@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -60,11 +62,12 @@ class Path:
                 positions = near if positions is None else positions[near]
         groups = Groups(owners, positions)
         starts, counts = groups.find(rows, regions)
-        chosen = spread(starts, counts)
-        found = children[chosen if groups.order is None else groups.order[chosen]]
         self._dtype = pairs.dtype
-        self._rows = found.astype(np.int64, copy=False)
-        self._widen(counts)
+        with _fitting(self.shape, int(counts.sum())):
+            chosen = spread(starts, counts)
+            found = children[chosen if groups.order is None else groups.order[chosen]]
+            self._rows = found.astype(np.int64, copy=False)
+            self._widen(counts)
 
     def _widen(self, counts: Index) -> None:
         """Add a dimension to the layout, wide enough for the most rows."""
@@ -75,10 +78,7 @@ class Path:
             counts = every
         self._counts = counts
         self.shape = (*self.shape, width)
-        try:
-            self._present = (np.arange(width) < counts[:, None]).reshape(-1)
-        except MemoryError as exc:
-            raise _too_large(self.shape, self._rows.size) from exc
+        self._present = (np.arange(width) < counts[:, None]).reshape(-1)
 
     def values(self, data: Any, indices_only: bool) -> NDArray[Any]:
         """Load the rows found, or only their indices."""
@@ -98,7 +98,7 @@ class Path:
     def masked(self, values: NDArray[Any]) -> np.ma.MaskedArray[Any, Any]:
         """Put the values into the padded layout."""
         size, rest = self._present.size, values.shape[1:]
-        try:
+        with _fitting(self.shape, len(values)):
             padded = np.zeros((size, *rest), values.dtype)
             padded[self._present] = values
             missing = ~self._present
@@ -106,8 +106,6 @@ class Path:
                 # Made in its full type here: numpy would go through the rows one by one.
                 missing = np.zeros((size, *rest), np.ma.make_mask_descr(values.dtype))
                 missing[~self._present] = True
-        except MemoryError as exc:
-            raise _too_large(self.shape, len(values)) from exc
         shape = (*self.shape, *rest)
         return np.ma.MaskedArray(padded.reshape(shape), mask=missing.reshape(shape))
 
@@ -169,9 +167,14 @@ def _check_rows(rows: Index, length: int, source: Source) -> None:
         )
 
 
-def _too_large(shape: tuple[int, ...], rows: int) -> ShapeError:
-    return ShapeError(
-        "the masked array would not fit into memory",
-        found=f"shape {shape} for {rows} rows",
-        remedy="Select fewer parents, or take as_masked=False.",
-    )
+@contextlib.contextmanager
+def _fitting(shape: tuple[int, ...], rows: int) -> Iterator[None]:
+    """Say what was too large for memory."""
+    try:
+        yield
+    except MemoryError as exc:
+        raise ShapeError(
+            "the rows that the references lead to do not fit into memory",
+            found=f"{rows} rows, from a layout of shape {shape}",
+            remedy="Select fewer parents; as_masked=False leaves out what pads the layout.",
+        ) from exc

@@ -81,7 +81,8 @@ def build(where: Path) -> None:
         "HDF5_LIBDIR": str(libraries),
     }
     # With build isolation pip would compile an old mpi4py first, in tens of gigabytes.
-    local = ["--no-build-isolation", "--no-deps"]
+    # And its cache may hold an h5py that was built in another way.
+    local = ["--no-cache-dir", "--no-build-isolation", "--no-deps"]
     subprocess.run(
         [*pip, *local, "--no-binary=h5py", "h5py"], check=True, env=os.environ | settings
     )

@@ -406,6 +406,9 @@ def test_a_masked_array_that_fits_nowhere() -> None:
     sel = slice(0, 2**21)
     with pytest.raises(ShapeError, match="as_masked=False"):
         dereference(sel, ref, indices_only=True)
+    back = ref[:, ::-1]
+    with pytest.raises(ShapeError, match="as_masked=False"):
+        dereference_chain(slice(0, 1), [ref, back, ref, back, ref], indices_only=True)
     listed = dereference(slice(0, 3), ref, indices_only=True, as_masked=False)
     assert [len(part) for part in listed] == [many, 0, 0]
 
