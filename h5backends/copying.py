@@ -27,6 +27,8 @@ Progress = Callable[[int, int], None]
 """Called with the bytes copied so far and the bytes in all."""
 
 _RAGGED_ROWS = 1000
+_OF_THE_FILE = ("swmr_active", "swmr_compatible")
+"""Attributes that tell of the file that is copied from, not of its content."""
 _HEADER_BYTES = 4096
 
 
@@ -93,6 +95,8 @@ def copy_content(source: GROUP, target: GROUP, progress: Progress | None = None)
             for child, handle, _ in list(source.session.driver.scan(source.handle)):
                 copier.copy(handle, target.handle, child)
             attrs = source.session.driver.read_attrs(source.handle)
+            for name in _OF_THE_FILE:
+                attrs.pop(name, None)
             target.session.driver.write_attrs(target.handle, attrs)
         target.session.touch()
 

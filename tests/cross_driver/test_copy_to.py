@@ -195,3 +195,18 @@ def test_an_array_that_is_being_recorded(local_place: Place, make_place: Any) ->
         node.append(-1.0)
         same(array.read(), np.arange(11.0), "original")
         same(node.read(), np.array([*range(10), -1.0]), "copy")
+
+
+def test_a_copy_of_a_file_in_swmr_mode_is_a_file_at_rest(make_place: Any) -> None:
+    place: Place = make_place("h5py")
+    with place.open("w", swmr_mode=True) as h5:
+        array = h5.create_earray("/", "array", "f8")
+        h5.set_attr("/", "operator", "me")
+        h5.enable_swmr()
+        array.append(1.0)
+        h5.save_file_as(place.sibling("copy.h5").location, swmr_mode=False)
+        assert h5.get_attr("/", "swmr_active") is True
+    with place.sibling("copy.h5").open("r") as copy:
+        assert copy.get_attr("/", "swmr_active") is False
+        assert copy.get_attr("/", "operator") == "me"
+        same(copy.read("/array"), np.array([1.0]), "copy")
