@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from savers.view.model.choice import Choice, Part
-from savers.view.model.dims import Array
 from savers.view.model.envelope import Envelope, reduced
-from savers.view.model.frames import CurveFrame, Window, limits, plottable
-from savers.view.model.source import Source
+from savers.view.model.frames import CurveFrame, Window, limits
+from savers.view.model.subject import Subject
 
 __all__ = ["Curve"]
 
@@ -31,34 +26,15 @@ class Curve:
 
     Parameters
     ----------
-    source : Source
-        The file; its lock is held at every call.
-    array : Array
+    subject : Subject
         What to draw.
-    choice : Choice
-        Along which dimension.
-    indexes : mapping of int to int
-        Index shown of each other dimension.
-    part : Part or None
-        What of complex numbers.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        array: Array,
-        choice: Choice,
-        indexes: Mapping[int, int],
-        part: Part | None,
-    ) -> None:
-        self._source = source
-        self._array = array
-        self._dim = array.dims[choice.along[0]]
-        self._lines = choice.lines
-        self._part = part
-        self._index = [indexes.get(n, 0) for n in range(len(array.dims))]
-        self._columns = 1 if choice.lines is None else array.shape[choice.lines]
-        self._version = -1
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._dim = subject.dims[0]
+        self._lines = subject.choice.lines
+        self._columns = 1 if self._lines is None else subject.array.shape[self._lines]
         self._shown: object = None
         self._taken = 0
         self._begin()
@@ -89,10 +65,8 @@ class Curve:
             None if there is nothing new to draw.
         """
         if moved:
-            if self._dim.axis is not None and self._dim.grows:
-                self._source.refresh(self._dim.axis)
-            self._source.refresh(self._array.node)
-        available = self._available()
+            self._subject.refresh()
+        available = self._subject.available()
         self._stale |= moved and not self._dim.grows
         # What is read in several steps is finished first, or it never would be in a live file.
         if (self._stale and self.length >= available) or available < self.length:
@@ -106,12 +80,6 @@ class Curve:
         self._shown = (self._taken, window)
         return self._frame(window, available)
 
-    def _available(self) -> int:
-        length = self._array.node.shape[self._dim.index]
-        if self._dim.grows and self._dim.axis is not None:
-            return min(length, self._dim.axis.shape[0])
-        return length
-
     def _take(self, start: int, stop: int) -> None:
         x, values, infinite = self._rows(start, stop)
         self._envelope.append(x, values)
@@ -119,16 +87,13 @@ class Curve:
 
     def _rows(self, start: int, stop: int) -> tuple[Floats, Floats, int]:
         """Read positions, values as they are drawn, and how many infinities there are."""
-        key: list[Any] = [*self._index]
-        key += [0] * (len(self._array.node.shape) - len(key))
-        key[self._dim.index] = slice(start, stop)
+        parts = {self._dim.index: slice(start, stop)}
         if self._lines is not None:
-            key[self._lines] = slice(None)
-        values = np.asarray(self._array.node[tuple(key)])
+            parts[self._lines] = slice(None)
+        drawn, infinite = self._subject.read(parts)
         if self._lines is not None and self._lines < self._dim.index:
-            values = values.T
-        drawn, infinite = plottable(values.reshape(stop - start, -1), self._part)
-        return self._dim.positions(start, stop), drawn, infinite
+            drawn = drawn.T
+        return self._dim.positions(start, stop), drawn.reshape(stop - start, -1), infinite
 
     def _frame(self, window: Window, available: int) -> CurveFrame:
         envelope = self._envelope

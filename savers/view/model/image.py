@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from savers.view.model.choice import Choice, Part
-from savers.view.model.dims import Array
-from savers.view.model.frames import ImageFrame, Window, limits, plottable
+from savers.view.model.frames import ImageFrame, Window, limits
 from savers.view.model.grid import Grid, mean_of_blocks
-from savers.view.model.source import Source
+from savers.view.model.subject import Subject
 
 __all__ = ["Image"]
 
@@ -32,24 +29,15 @@ class Image:
 
     Parameters
     ----------
-    source, array, choice, indexes, part
-        See :class:`savers.view.model.curve.Curve`.
+    subject : Subject
+        What to draw.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        array: Array,
-        choice: Choice,
-        indexes: Mapping[int, int],
-        part: Part | None,
-    ) -> None:
-        self._source = source
-        self._array = array
-        self._rows, self._columns = (array.dims[n] for n in choice.along)
-        self._part = part
-        self._index = {n: indexes.get(n, 0) for n in range(len(array.dims))}
-        self._shape = (array.shape[choice.along[0]], array.shape[choice.along[1]])
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._array = subject.array
+        self._rows, self._columns = subject.dims
+        self._shape = tuple(self._array.shape[n] for n in subject.choice.along)
         self._y = Grid(self._rows.positions(0, self._shape[0]))
         self._x = Grid(self._columns.positions(0, self._shape[1]))
         self._kept: Floats | None = None
@@ -79,16 +67,14 @@ class Image:
             self._x.limits,
             self._y.limits,
             limits(drawn),
-            self._shape,
+            (self._shape[0], self._shape[1]),
             note,
         )
 
     # -- reading --------------------------------------------------------------------------------
     def _read(self, rows: slice, columns: slice) -> Floats:
-        key: list[Any] = [self._index[n] for n in range(len(self._array.dims))]
-        key += [0] * (len(self._array.node.shape) - len(key))
-        key[self._rows.index], key[self._columns.index] = rows, columns
-        drawn, infinite = plottable(np.asarray(self._array.node[tuple(key)]), self._part)
+        parts = {self._rows.index: rows, self._columns.index: columns}
+        drawn, infinite = self._subject.read(parts)
         self._infinite |= infinite > 0
         return drawn
 
@@ -120,11 +106,13 @@ class Image:
         scan = [dim.index for dim in self._array.dims if dim.navigation]
         now = None
         if times is not None and plotted <= set(scan):
-            self._source.refresh(times)
-            key = tuple(slice(None) if n in plotted else self._index[n] for n in scan)
+            self._subject.source.refresh(times)
+            key = tuple(
+                slice(None) if n in plotted else self._subject.indexes.get(n, 0) for n in scan
+            )
             now = np.asarray(times[key])
         # After the times: what they say is complete is then in what is read.
-        self._source.refresh(self._array.node)
+        self._subject.refresh()
         return now
 
     def _changed(self, now: NDArray[Any] | None) -> tuple[slice, slice] | tuple[()] | None:

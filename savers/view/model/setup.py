@@ -11,7 +11,7 @@ from savers.view.model.curve import Curve
 from savers.view.model.dims import Array, Dim, signed, titled
 from savers.view.model.frames import Frame, Window
 from savers.view.model.image import Image
-from savers.view.model.source import Source
+from savers.view.model.subject import Subject
 from savers.view.model.table import Table
 from savers.view.model.waterfall import Waterfall
 
@@ -162,26 +162,19 @@ def _line_names(array: Array, choice: Choice) -> tuple[str, ...]:
     )
 
 
-def picture_of(
-    source: Source,
-    array: Array,
-    choice: Choice,
-    indexes: Mapping[int, int],
-    part: Part | None,
-) -> Picture:
+def picture_of(subject: Subject) -> Picture:
     """Return what draws an array in one of its ways.
 
     Parameters
     ----------
-    source, array, choice, indexes, part
-        See :class:`savers.view.model.curve.Curve`.
+    subject : Subject
+        What to draw.
     """
-    if choice.kind is Kind.TABLE:
-        return Table(source, array)
-    if choice.kind is Kind.CURVE:
-        return Curve(source, array, choice, indexes, part)
-    grows = array.dims[choice.along[0]].grows
-    return (Waterfall if grows else Image)(source, array, choice, indexes, part)
+    if subject.choice.kind is Kind.TABLE:
+        return Table(subject.source, subject.array)
+    if subject.choice.kind is Kind.CURVE:
+        return Curve(subject)
+    return (Waterfall if subject.dims[0].grows else Image)(subject)
 
 
 def sliders_of(

@@ -19,6 +19,7 @@ from savers.view.model.log import Log
 from savers.view.model.progress import Progress
 from savers.view.model.setup import Picture, Setup, Slider
 from savers.view.model.source import Source, Standing
+from savers.view.model.subject import Subject
 from savers.view.model.tree import Row, Tree, attributes_of
 
 __all__ = ["Update", "Viewer"]
@@ -285,9 +286,9 @@ class Viewer:
                 return sliders, empty if moved or sliders else None
             if self._picture is None:
                 choice = choices(array)[self._choice]
-                self._picture = setups.picture_of(
-                    self.source, array, choice, self._indexes, self._part
-                )
+                indexes = dict(self._indexes)
+                subject = Subject(self.source, array, choice, indexes, self._part)
+                self._picture = setups.picture_of(subject)
                 moved = True
             frame = self._picture.update(self._window, moved)
             self._failures = 0

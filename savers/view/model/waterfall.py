@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from savers.view.model.choice import Choice, Part
-from savers.view.model.dims import Array
-from savers.view.model.frames import ImageFrame, Window, limits, plottable
+from savers.view.model.frames import ImageFrame, Window, limits
 from savers.view.model.grid import Grid, mean_of_blocks
-from savers.view.model.source import Source
+from savers.view.model.subject import Subject
 
 __all__ = ["Waterfall"]
 
@@ -33,24 +29,14 @@ class Waterfall:
 
     Parameters
     ----------
-    source, array, choice, indexes, part
-        See :class:`savers.view.model.curve.Curve`.
+    subject : Subject
+        What to draw.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        array: Array,
-        choice: Choice,
-        indexes: Mapping[int, int],
-        part: Part | None,
-    ) -> None:
-        self._source = source
-        self._array = array
-        self._rows, self._columns = (array.dims[n] for n in choice.along)
-        self._index = {n: indexes.get(n, 0) for n in range(len(array.dims))}
-        self._part = part
-        self._width = array.shape[choice.along[1]]
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._rows, self._columns = subject.dims
+        self._width = subject.array.shape[self._columns.index]
         self._x = Grid(self._columns.positions(0, self._width))
         kept = mean_of_blocks(np.zeros((1, max(1, self._width))), (1, _COLUMNS)).shape[1]
         self._total = np.zeros((_ROWS, kept))
@@ -63,10 +49,8 @@ class Waterfall:
     def update(self, window: Window, moved: bool) -> ImageFrame | None:
         """Take in what is new, see :meth:`savers.view.model.curve.Curve.update`."""
         if moved:
-            if self._rows.axis is not None:
-                self._source.refresh(self._rows.axis)
-            self._source.refresh(self._array.node)
-        available = self._available()
+            self._subject.refresh()
+        available = self._subject.available()
         step = max(1, _STEP // max(1, self._width))
         if self._taken < available:
             self._take(min(available, self._taken + step))
@@ -75,15 +59,9 @@ class Waterfall:
         self._shown = (self._taken, window)
         return self._frame(window, available)
 
-    def _available(self) -> int:
-        length = self._array.node.shape[0]
-        return length if self._rows.axis is None else min(length, self._rows.axis.shape[0])
-
     def _read(self, start: int, stop: int, columns: slice) -> Floats:
-        key: list[Any] = [self._index[n] for n in range(len(self._array.dims))]
-        key += [0] * (len(self._array.node.shape) - len(key))
-        key[0], key[self._columns.index] = slice(start, stop), columns
-        drawn, infinite = plottable(np.asarray(self._array.node[tuple(key)]), self._part)
+        parts = {0: slice(start, stop), self._columns.index: columns}
+        drawn, infinite = self._subject.read(parts)
         self._infinite |= infinite > 0
         return drawn
 

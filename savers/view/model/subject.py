@@ -1,0 +1,83 @@
+"""What a picture is of: an array, which of its dimensions, and where the others stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from savers.view.model.choice import Choice, Part
+from savers.view.model.dims import Array, Dim
+from savers.view.model.frames import plottable
+from savers.view.model.source import Source
+
+__all__ = ["Subject"]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a picture is of.
+
+    Parameters
+    ----------
+    source : Source
+        The file; its lock is held by who uses this.
+    array : Array
+        What to draw.
+    choice : Choice
+        Along which dimensions.
+    indexes : mapping of int to int
+        Index shown of each other dimension.
+    part : Part or None
+        What of complex numbers.
+    """
+
+    source: Source
+    array: Array
+    choice: Choice
+    indexes: Mapping[int, int]
+    part: Part | None = None
+
+    @property
+    def dims(self) -> tuple[Dim, ...]:
+        """The dimensions along the axes of the picture."""
+        return tuple(self.array.dims[n] for n in self.choice.along)
+
+    def available(self) -> int:
+        """Return how many points there are along the first dimension, positions included."""
+        dim = self.dims[0]
+        length = self.array.node.shape[dim.index]
+        if dim.grows and dim.axis is not None:
+            return min(length, dim.axis.shape[0])
+        return length
+
+    def refresh(self) -> None:
+        """See what was written meanwhile, of a growing axis before the array."""
+        dim = self.dims[0]
+        if dim.grows and dim.axis is not None:
+            self.source.refresh(dim.axis)
+        self.source.refresh(self.array.node)
+
+    def read(self, parts: Mapping[int, slice]) -> tuple[NDArray[np.float64], int]:
+        """Read a part as it is drawn.
+
+        Parameters
+        ----------
+        parts : mapping of int to slice
+            What of which dimension; of all others the index shown.
+
+        Returns
+        -------
+        ndarray of float64, one axis for each of `parts`
+        int
+            How many infinities there were, which are NaN now.
+        """
+        key: list[Any] = [self.indexes.get(n, 0) for n in range(len(self.array.dims))]
+        # Behind the dimensions that mean something there may be one of a single element.
+        key += [0] * (len(self.array.node.shape) - len(key))
+        for dim, part in parts.items():
+            key[dim] = part
+        return plottable(np.asarray(self.array.node[tuple(key)]), self.part)
