@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 import tables
 
+from h5backends import FlushPolicy, H5Backend
 from h5backends.drivers import spill
 from h5backends.drivers._tables import lowlevel
 from h5backends.drivers.tables_ import TablesDriver
@@ -1524,3 +1525,19 @@ def test_paths_beyond_ascii(tmp_path: pathlib.Path, open_driver: Open) -> None:
     assert driver.native_node(handle).nrows == 20
     if sys.platform != "win32":
         assert driver._file.low.direct is not None
+
+
+@pytest.mark.parametrize("codec", ["gzip", "blosc", "blosc2"])
+def test_rows_that_complete_a_chunk_are_read_at_once(codec: str, tmp_path: pathlib.Path) -> None:
+    """PyTables' own way to read blosc2 looks at the disk, where they are not yet."""
+    rows = np.random.default_rng(0).integers(0, 9, (7, 1000))
+    with H5Backend("tables", FlushPolicy(seconds=None)) as h5:
+        h5.open_file(tmp_path / "file.h5", "w")
+        h5.define_compression(codec)
+        array = h5.create_earray("/", "array", "i8", (1000,), chunks=(4, 1000))
+        for count, row in enumerate(rows, 1):
+            array.append(row)
+            if count % 2:
+                h5.flush()
+            else:
+                np.testing.assert_array_equal(array[:], rows[:count])

@@ -60,6 +60,8 @@ class Array:
         stored = stored_filters(low._v_file, path) if self.chunks else {}
         self.filters = codecs.read(stored) if self.chunks else Filters()
         self.filter_steps = codecs.steps(stored)
+        if self.filters.codec == "blosc2":
+            codecs.avoid_shortcuts()
 
     def __del__(self) -> None:
         self.low._v_file.graveyard.append(self.low)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 
 import tables
@@ -12,7 +13,7 @@ from h5backends.filters import FILTER_IDS
 from h5backends.pipeline import FLETCHER32, SHUFFLE, FilterStep
 from h5backends.types import Filters
 
-__all__ = ["available", "check_readable", "read", "request", "steps"]
+__all__ = ["available", "avoid_shortcuts", "check_readable", "read", "request", "steps"]
 
 _DEFAULT_LEVEL = {"gzip": 4, "blosc": 5, "blosc2": 5}
 _LIBRARY = {"gzip": "zlib", "blosc": "blosc", "blosc2": "blosc2"}
@@ -53,6 +54,15 @@ def request(filters: Filters) -> FilterRequest:
     shuffle = filters.shuffle or filters.codec.startswith("blosc")
     # Level 0 would mean "no codec" to PyTables.
     return FilterRequest(max(1, level), _LIBRARY[filters.codec], int(shuffle), filters.fletcher32)
+
+
+def avoid_shortcuts() -> None:
+    """Have PyTables read and write blosc2 through HDF5, for the rest of this program.
+
+    By its shortcut it decompresses what is on the disk, and misses what HDF5 has not yet written
+    there: rows appended to an unfinished chunk come back as zeros until the next flush.
+    """
+    os.environ.setdefault("BLOSC2_FILTER", "1")
 
 
 def check_readable(filters: Filters, exc: BaseException) -> None:
