@@ -185,11 +185,16 @@ def test_a_limit_in_bytes() -> None:
     assert cache.cached_bytes <= 600
 
 
-def test_views_are_read_only_and_copies_are_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", [None, "gzip", "lzf"])
+@pytest.mark.parametrize("size", [2, 3])
+def test_views_are_read_only_and_copies_are_not(
+    codec: str | None, size: int, tmp_path: Path
+) -> None:
     images = stack(9)
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        cache = HDF5ImageCache(file.create_dataset("i", data=images, chunks=(2, 4, 5)), 3)
-        for view in (cache[4], cache.get_chunk(1)):
+        kept = file.create_dataset("i", data=images, chunks=(2, 4, 5), compression=codec)
+        cache = HDF5ImageCache(kept, size)
+        for view in (cache[4], cache[5], cache.get_chunk(1)):
             with pytest.raises(ValueError, match="read-only"):
                 view[...] = 0
         for copy in (cache[2:4], cache[[4]], cache[4, 1:]):
