@@ -208,10 +208,21 @@ class Events:
             Its file is where it may not be.
         """
         if number not in self._basins:
-            definition = self._definitions()[number]
-            opener = self._open_file if definition["type"] == "file" else self._open_internal
-            self._basins[number] = opener(definition)
+            self._basins[number] = self._opened(self._definitions()[number])
         return self._basins[number]
+
+    def basin_of(self, definition: dict[str, Any]) -> Basin:
+        """Return a basin by its definition, which need not be one of the file."""
+        known = self._definitions()
+        if definition in known:
+            return self.basin(known.index(definition))
+        basin = self._basins[-1 - len(self._basins)] = self._opened(definition)
+        return basin
+
+    def _opened(self, definition: dict[str, Any]) -> Basin:
+        if definition["type"] == "file":
+            return self._open_file(definition)
+        return self._open_internal(definition)
 
     def _open_file(self, definition: dict[str, Any]) -> Basin:
         declared = definition.get("features")

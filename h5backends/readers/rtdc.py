@@ -178,6 +178,14 @@ class HDF5Data(Measurement):
         basin = self._events.basin(index)
         return basin.group, list(basin.features), basin.index_mapping
 
+    def _get_basin_data_file(self, bn_dict: dict[str, Any]) -> tuple[Any, list[str]]:
+        """Return group and features of a basin in another file, by its definition."""
+        basin = self._events.basin_of(bn_dict)
+        return basin.group, list(basin.features)
+
+    # Of a definition it is plain which kind of basin it is of.
+    _get_basin_data_internal = _get_basin_data_file
+
     # -- images ---------------------------------------------------------------------------------
     def get_image_cache(self, feat: str) -> HDF5ImageCache | None:
         """Return a stack of images, in the file or in a basin, None if there is none.

@@ -76,6 +76,18 @@ def test_only_what_is_declared(folder: Path) -> None:
             data["area_um"]
 
 
+def test_by_definition(folder: Path) -> None:
+    write(folder / "a.rtdc", {"volume": np.arange(COUNT)})
+    add_basin(folder / "a.rtdc", "source.rtdc")
+    with HDF5Data(folder / "a.rtdc") as data:
+        for definition in (*data.basins, {"type": "file", "paths": ["source.rtdc"]}):
+            group, features = data._get_basin_data_file(definition)
+            assert features == sorted(SOURCE)
+            same(group["deform"], SOURCE["deform"])
+        with pytest.raises(MeasurementError, match="missing"):
+            data._get_basin_data_internal({"type": "internal", "paths": ["x"], "features": []})
+
+
 @pytest.mark.parametrize("mapping", [None, [2, 0, 2]])
 def test_inside_of_the_file(folder: Path, mapping: Any) -> None:
     path = folder / "a.rtdc"
