@@ -100,7 +100,7 @@ def test_writer_is_not_slowed(
         watched,
         alone,
         "at least 0.97 times as fast",
-        repeat=60,
+        repeat=30,
     )
     viewer.resume()
     until(lambda: browser.headline().startswith("<b>run.h5</b>"), "a page that goes on")

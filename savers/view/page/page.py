@@ -32,7 +32,7 @@ silence(EMPTY_LAYOUT)  # boxes for plots and sliders that are still to come
 
 _log = logging.getLogger(__name__)
 
-_PERIOD = 0.1
+_PERIOD = 0.15
 """Seconds between two looks at the file, at least: soon enough for the eye, and leaves the
 processor to the program that measures."""
 _SHARE = 3
