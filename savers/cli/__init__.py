@@ -10,7 +10,18 @@ import typer
 from typer.core import TyperGroup
 
 from h5backends.errors import H5Error, UnknownDriverError
-from savers.cli import console, drivers, follow, record, recovery, tree, view
+from savers.cli import (
+    console,
+    copy,
+    drivers,
+    export,
+    follow,
+    info,
+    record,
+    recovery,
+    tree,
+    view,
+)
 
 __all__ = ["app", "main"]
 
@@ -108,6 +119,33 @@ app.command(
         "h5backends tree hdf5://home/me/run.h5 --json",
     ),
 )(tree.tree)
+app.command(
+    short_help="Show what a node of a file is.",
+    epilog=_examples(
+        "h5backends info run.h5",
+        "h5backends info scan.h5 /RawData/Scan000/Data1D/CH00/Data00",
+        "h5backends info scan.h5 /RawData/Scan000 --json",
+    ),
+)(info.info)
+app.command(
+    short_help="Write a node into a file of another format.",
+    epilog=_examples(
+        "h5backends export scan.h5 /RawData/Scan000/Data0D -o power.csv",
+        "h5backends export scan.h5 /RawData/Scan000 -o scan.nxs",
+        "h5backends export run.h5 -o everything.npz --set compressed=yes",
+        "h5backends export scan.h5 /RawData/Scan000/Data0D -o power.csv --set 'delimiter=;'",
+        "h5backends export hdf5://home/me/run.h5 /RawData -o part.h5 --overwrite",
+    ),
+)(export.export)
+app.command(
+    short_help="Copy a file to another driver or place, and compare.",
+    epilog=_examples(
+        "h5backends copy scan.h5 backup.h5",
+        "h5backends copy scan.h5 tables.h5 --to-backend tables",
+        "h5backends copy scan.h5 hdf5://home/me/scan.h5 --endpoint http://localhost:5101",
+        "h5backends copy hdf5://home/me/scan.h5 scan.h5 --endpoint http://localhost:5101",
+    ),
+)(copy.copy)
 app.command(
     short_help="Tell the state of a file and what can be read of it.",
     epilog=_examples("h5backends check run.h5", "h5backends check run.h5 --json"),

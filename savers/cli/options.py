@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from h5backends.backend import H5Backend
 from h5backends.drivers import registry
 from h5backends.drivers.base import Driver
-from h5backends.errors import FileFormatError, FileMissingError
+from h5backends.errors import FileFormatError, FileMissingError, FileOccupiedError, H5Error
+from h5backends.nodes import GROUP
 from h5backends.types import Capability, OpenOptions
 from savers import layout
 from savers.lookup import is_live
+from savers.low_level import H5SaverLowLevel
+
+if TYPE_CHECKING:
+    from savers.browser import H5BrowserUtil
 
 __all__ = [
     "Backend",
     "Endpoint",
     "File",
+    "Node",
     "Password",
     "Place",
     "Username",
     "find_place",
+    "named_here",
 ]
+
+_H5 = TypeVar("_H5", bound=H5Backend)
 
 LOCAL_DEFAULT = "h5py"
 """Writes for live readers, and reads the files of every other local driver."""
@@ -37,6 +48,37 @@ File = Annotated[
         metavar="FILE",
         help="A path, or on a server a domain such as hdf5://home/me/run.h5.",
         show_default=False,
+    ),
+]
+
+
+def _node_paths(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete the path of a node of a local file, in the shell."""
+    file = ctx.params.get("file")
+    if not file or file.startswith("hdf5://"):
+        return []  # a shell must not wait for a server
+    above, _, begun = incomplete.rpartition("/")
+    with (
+        contextlib.suppress(H5Error, OSError),
+        Place(file, LOCAL_DEFAULT).open_for_reading() as h5,
+    ):
+        group = h5.get_node(above or "/")
+        names = group.children_name() if isinstance(group, GROUP) else []
+        found = [f"{above}/{name}" for name in names if name.startswith(begun)]
+        only = h5.get_node(found[0]) if len(found) == 1 else None
+        if isinstance(only, GROUP):  # go on below it, or the next Tab would find nothing new
+            found += [f"{found[0]}/{name}" for name in only.children_name()]
+        return found
+    return []
+
+
+Node = Annotated[
+    str,
+    typer.Argument(
+        metavar="NODE",
+        help="Path of a group or array in it.",
+        show_default=False,
+        autocompletion=_node_paths,
     ),
 ]
 Backend = Annotated[
@@ -133,9 +175,21 @@ class Place:
 
     def open_for_reading(self) -> H5Backend:
         """Open the file for reading, also while a SWMR writer has it or after one crashed."""
+        return self._opened(H5Backend(self.backend))
+
+    def open_saver(self) -> H5SaverLowLevel:
+        """Open it as :meth:`open_for_reading`, for what needs to know the layout."""
+        return self._opened(H5SaverLowLevel(backend=self.backend))
+
+    def open_browser(self) -> H5BrowserUtil:
+        """Open it as :meth:`open_for_reading`, for exports."""
+        from savers.browser import H5BrowserUtil
+
+        return self._opened(H5BrowserUtil(backend=self.backend))
+
+    def _opened(self, h5: _H5) -> _H5:
         location = self.location
         swmr = is_live(self.driver, location)
-        h5 = H5Backend(self.backend)
         try:
             h5.open_file(location, "r", swmr_mode=swmr, **self.options)
         except (FileMissingError, FileFormatError) as exc:
@@ -174,3 +228,14 @@ def find_place(
             param_hint=f"--{next(iter(options))}",
         )
     return place
+
+
+@contextlib.contextmanager
+def named_here() -> Iterator[None]:
+    """Let an error that a file is in the way name the option of the command line."""
+    try:
+        yield
+    except FileOccupiedError as exc:
+        if exc.file is None or not os.path.isdir(exc.file):
+            exc.remedy = "Choose another name, or replace the file with --overwrite."
+        raise

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from h5backends.errors import FileOccupiedError, H5Error
+from h5backends.errors import H5Error
 from h5backends.types import Capability
 from savers.cli import options
 from savers.cli.cadence import Cadence
@@ -83,11 +83,8 @@ def record(
 def _create(
     place: options.Place, counters: list[Counter], rate: float, *, swmr: bool, overwrite: bool
 ) -> Recording:
-    try:
+    with options.named_here():
         return Recording(place, counters, rate, swmr=swmr, overwrite=overwrite)
-    except FileOccupiedError as exc:
-        exc.remedy = "Choose another name, or replace the file with --overwrite."
-        raise
 
 
 def _announce(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,48 +11,14 @@ from numpy.typing import NDArray
 
 from h5backends.blocks import boxes
 from h5backends.errors import NodeKindError, ShapeError
-from h5backends.nodes import CARRAY, EARRAY, GROUP, VLARRAY, Node
+from h5backends.nodes import CARRAY, EARRAY, Node
 from h5backends.types import Box
-from savers import layout
-from savers.enums import DataType
 from savers.exporters.axis_column import AxisColumn, alike, axes_of, completed
-from savers.exporters.belonging import arrays_below, belonging, kind_of, refreshed
+from savers.exporters.belonging import belonging, refreshed
+from savers.exporters.signals import Signal, extent, named, signal_of, signals_below
 from savers.loader import DataLoader
-from savers.management import child
 
-__all__ = ["Signal", "Table", "heading"]
-
-_DATA = (DataType.data, DataType.data_enlargeable)
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """One array, and its error bars.
-
-    Parameters
-    ----------
-    node : CARRAY
-        The array.
-    name, origin, units : str
-        What it holds.
-    nav : tuple of int
-        Its dimensions along which points were visited.
-    errors : CARRAY or None
-        Error bars of the same shape.
-    """
-
-    node: CARRAY
-    name: str
-    origin: str
-    units: str
-    nav: tuple[int, ...]
-    errors: CARRAY | None = None
-
-    def columns(self) -> Iterator[tuple[CARRAY, str]]:
-        """Iterate over the arrays and what stands above them."""
-        yield self.node, self.name
-        if self.errors is not None:
-            yield self.errors, f"{self.name} error"
+__all__ = ["Table", "heading"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +56,7 @@ class Table:
         """
         for part in belonging(loader, node):
             refreshed(part)
-        signals = _named([_signal(array) for array in _chosen(node)])
+        signals = named([signal_of(array) for array in signals_below(node)])
         if not signals:
             raise NodeKindError(
                 "there are no signals at or below this node",
@@ -100,12 +66,12 @@ class Table:
             )
         first = signals[0]
         axes = axes_of(loader, first.node, first.nav)
-        shape = _extent(first, axes)
+        shape = extent(first, axes)
         for other in signals[1:]:
             found = axes_of(loader, other.node, other.nav)
-            if _extent(other, found)[1:] != shape[1:] or not alike(axes, found):
+            if extent(other, found)[1:] != shape[1:] or not alike(axes, found):
                 raise _misfit(loader, node, first, other)
-            length = _extent(other, found)[0]
+            length = extent(other, found)[0]
             if length != shape[0] and not isinstance(other.node, EARRAY):
                 raise _misfit(loader, node, first, other)
             shape = (min(shape[0], length), *shape[1:])
@@ -141,73 +107,6 @@ class Table:
 def heading(name: str, units: str) -> str:
     """Return what stands above a column: ``delay (fs)``."""
     return f"{name} ({units})" if units else name
-
-
-# -- signals ------------------------------------------------------------------------------------
-
-
-def _chosen(node: Node) -> list[CARRAY]:
-    """Return the arrays of data at and below a node; without any, the other arrays in it."""
-    if not isinstance(node, GROUP):
-        return list(arrays_below(node))
-    arrays = [array for array in arrays_below(node) if not isinstance(array, VLARRAY)]
-    return [array for array in arrays if kind_of(array) in _DATA] or [
-        array for array in arrays if array.path.count("/") == node.path.rstrip("/").count("/") + 1
-    ]
-
-
-def _signal(node: CARRAY) -> Signal:
-    attrs = node.attrs.to_dict()
-    nav = attrs.get("nav_indexes")
-    nav = tuple(int(n) for n in nav) if isinstance(nav, (tuple, list, np.ndarray)) else ()
-    name, label = str(attrs.get("TITLE", "")), str(attrs.get("label", ""))
-    if label and label not in (name, layout.channel_name(0)):
-        name = f"{name} {label}".strip()
-    kind, group = kind_of(node), node.parent_node
-    errors = None
-    if kind in _DATA and group is not None:
-        assert kind is not None
-        number = layout.array_number(kind, node.name)
-        beside = (
-            None if number is None else child(group, layout.array_name(DataType.error, number))
-        )
-        errors = beside if isinstance(beside, CARRAY) else None
-    origin, units = str(attrs.get("origin", "")), str(attrs.get("units", ""))
-    return Signal(node, name or node.name, origin, units, nav, errors)
-
-
-def _named(signals: Sequence[Signal]) -> list[Signal]:
-    """Return signals whose names differ: by their origin, by the node where that is not enough."""
-    for rename in (_with_origin, _with_path):
-        names = [signal.name for signal in signals]
-        signals = [s if names.count(s.name) == 1 else rename(s) for s in signals]
-    return list(signals)
-
-
-def _with_origin(signal: Signal) -> Signal:
-    return replace(signal, name=f"{signal.origin}/{signal.name}".lstrip("/"))
-
-
-def _with_path(signal: Signal) -> Signal:
-    return replace(signal, name=f"{signal.name} {signal.node.path}")
-
-
-def _extent(signal: Signal, axes: Sequence[AxisColumn]) -> tuple[int, ...]:
-    """Return the shape of a signal without the axis of one that growing single values have."""
-    shape = signal.node.shape or (1,)
-    lone = [n for n in range(len(shape)) if n not in signal.nav]
-    if (
-        len(shape) == 2
-        and lone == [1]
-        and shape[1] == 1
-        and not any(axis.index == 1 for axis in axes)
-    ):
-        shape = shape[:1]
-    lengths = [len(signal.errors)] if signal.errors is not None and signal.errors.ndim else []
-    if isinstance(signal.node, EARRAY):
-        lengths += [len(a.node) for a in axes if a.index == 0 and isinstance(a.node, EARRAY)]
-        lengths += [len(a.moved) for a in axes if a.moved is not None]
-    return (min([shape[0], *lengths]), *shape[1:])
 
 
 def _misfit(loader: DataLoader, node: Node, first: Signal, other: Signal) -> ShapeError:

@@ -62,6 +62,22 @@ def snapshot(folder: Path) -> dict[str, bytes | None]:
         (["tree", "cut.h5"], FAILURE, "cut off"),
         (["tree", "text.h5", "--depth", "-1"], USAGE, "--depth"),
         (["tree", "hdf5://home/x.h5", "--endpoint", "http://localhost:1"], FAILURE, "answer"),
+        *(
+            ([*command, *more], code, words)
+            for command, more in (
+                (["info"], []),
+                (["export"], ["-o", "out.csv"]),
+                (["export"], ["-o", "out.h5"]),
+                (["copy"], ["copy.h5"]),
+            )
+            for command, more, code, words in (
+                ([*command, "new.h5"], more, FAILURE, "no such file"),
+                ([*command, "dir.h5"], more, FAILURE, "a directory"),
+                ([*command, "text.h5"], more, FAILURE, "not an HDF5 file"),
+                ([*command, "empty.h5"], more, FAILURE, "an empty file"),
+                ([*command, " "], more, USAGE, "is empty"),
+            )
+        ),
         (["unknown"], USAGE, "unknown"),
     ],
 )
@@ -107,7 +123,7 @@ def test_help_of_every_command_has_examples(run: Any) -> None:
     general = run("--help")
     assert general.code == 0
     assert "Exit codes" in general.out
-    for command in ("record", "follow", "tree", "drivers"):
+    for command in ("record", "follow", "tree", "drivers", "info", "export", "copy", "check"):
         assert command in general.out
         result = run(command, "--help")
         assert result.code == 0
