@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from h5backends import H5Backend
+from h5backends.errors import FileFormatError
 from h5backends.heartbeat import WriterState
 from savers import (
     Axis,
@@ -25,7 +26,9 @@ from savers import (
 )
 from savers.view.model.choice import Kind, Part
 from savers.view.model.frames import CurveFrame, ImageFrame, TableFrame, Window
+from savers.view.model.log import Log
 from savers.view.model.source import Address, Source
+from savers.view.model.tree import Tree
 from savers.view.model.viewer import Update, Viewer
 from tests.view.conftest import until
 
@@ -319,6 +322,32 @@ def test_spectra_of_a_scan_have_sliders(tmp_path: Path, look: Any) -> None:
     seen.viewer.follow(True)
     seen.update()
     assert (seen.frame.y == 2).all()
+
+
+def test_what_fails_once_is_shown_all_the_same(
+    tmp_path: Path, look: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with DataSaverLoader(str(tmp_path / "a.h5"), new_file=True) as saver:
+        saver.add_data("/RawData", DataRaw("signal", data=[np.arange(5.0)]))
+    failing = ["update", "rows"]
+
+    def fail_once(kind: type, name: str) -> None:
+        real = getattr(kind, name)
+
+        def once(*args: Any) -> Any:
+            if name in failing:
+                failing.remove(name)
+                raise FileFormatError("caught in the middle of being written")
+            return real(*args)
+
+        monkeypatch.setattr(kind, name, once)
+
+    fail_once(Log, "update")
+    fail_once(Tree, "rows")
+    seen = look(tmp_path / "a.h5")
+    seen.until(lambda s: not failing and s.rows and s.setup and s.frame, "all of it")
+    assert [row.name for row in seen.rows][:2] == ["a.h5", "RawData"]
+    assert seen.frame.points == 5
 
 
 # -- a file in any state ----------------------------------------------------------------------

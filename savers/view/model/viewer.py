@@ -88,6 +88,7 @@ class Viewer:
         self._wishes: deque[Callable[[], None]] = deque()
         self._tree = Tree()
         self._log: Log | None = None
+        self._log_due = True
         self._opened = self._version = -1
         self._tree_due = True
         self._tree_time = 0.0
@@ -192,10 +193,9 @@ class Viewer:
             try:
                 found = self._looked(h5, standing)
             except H5Error as exc:
-                self._failures += 1
-                _log.debug("%s", exc)
-                if self._failures >= _FAILURES:
-                    self._failures = 0
+                # What was found before it failed was not shown: it is found again.
+                self._tree_due = self._node_due = True
+                if not self._may_pass(exc):
                     self.source.give_up(exc)
                 return Update(self.source.standing, self._progress)
         return found
@@ -214,9 +214,7 @@ class Viewer:
                 if not self._may_pass(exc):
                     self._node_due, self._array = False, None
                     setup = Setup(self.path or "/", self.path or "/", note=_refusal(exc))
-        log = None
-        if self._log is not None and (moved or not self._log.lines) and self._log.update():
-            log = self._log.lines[:]
+        log = self._log_news(h5, moved)
         # What is shown for the first time is read, whether the file changed or not.
         fresh, self._fresh = self._fresh, False
         sliders, frame = self._picture_news(moved or fresh)
@@ -225,11 +223,27 @@ class Viewer:
 
     def _begin(self, h5: H5SaverLowLevel, opened: int) -> None:
         """Start anew with a file that was opened anew; what was chosen stays chosen."""
-        self._log = Log(self.source, h5)
+        self._log, self._log_due = None, True
         self._tree.forget()
         self._tree_due = self._node_due = True
         self._version, self._opened = -1, opened
         self._array = self._picture = None
+
+    def _log_news(self, h5: H5SaverLowLevel, moved: bool) -> list[str] | None:
+        """Return the last lines of the log if there are new ones; do without one that fails."""
+        if not (moved or self._log_due):
+            return None
+        try:
+            if self._log is None and self._log_due:
+                self._log = Log(self.source, h5)
+            self._log_due = False
+            return self._log.lines[:] if self._log is not None and self._log.update() else None
+        except (H5Error, *_ODD) as exc:
+            if self._may_pass(exc):
+                self._log_due = True
+            else:
+                self._log = None
+            return None
 
     def _rows(self, h5: H5SaverLowLevel) -> list[Row] | None:
         now = time.monotonic()
