@@ -88,7 +88,7 @@ class H5pyDriver(Driver):
         self.lock = threading.RLock()
         self._tap = (
             None
-            if mode == "r" or together
+            if mode == "r" or together or file.driver != "sec2"
             else tap(*_LIBRARY, file.id.id, location, file.flush, keep_lock=False)
         )
         self._guard: contextlib.AbstractContextManager[None] = (
@@ -193,7 +193,7 @@ class H5pyDriver(Driver):
         """Switch to SWMR; the structure is complete and no attribute is open."""
         self.flush()
         if self._tap is not None:
-            self._tap.release()  # readers have to see every write, in HDF5's order
+            self._tap.let_readers_in()
         with self._translate():
             self._file.swmr_mode = True
 

@@ -159,10 +159,11 @@ def replay_power_failures(
 
 def _parts(change: Change) -> Iterator[Change]:
     """A change, and before it what a kill in the middle of it would leave."""
-    if change.what == "w" and len(change.data) > _PAGE:
-        middle = (len(change.data) // 2 + change.place) // _PAGE * _PAGE - change.place
-        if 0 < middle < len(change.data):
-            yield change._replace(data=change.data[:middle])
+    if change.what == "w":
+        # Linux looks for a kill at the edge of each page.
+        middle = (len(change.data) // 2 + change.place + _PAGE - 1) // _PAGE * _PAGE
+        if change.place < middle < change.place + len(change.data):
+            yield change._replace(data=change.data[: middle - change.place])
     yield change
 
 

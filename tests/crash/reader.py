@@ -1,8 +1,8 @@
 """A program that reads suspect files by every way there is, and says what came of each.
 
 ``python -m tests.crash.reader DRIVER FILE ...``: one line of JSON for each file. What the library
-does not survive, or does not come back from, ends this program; the file that it had announced last
-is the one.
+does not survive, or does not come back from, ends this program; the file that it had announced
+last is the one.
 """
 
 from __future__ import annotations

@@ -113,6 +113,9 @@ class _ChunkAppender(_Appender):
 
     def _put(self, start: int, rows: NDArray[Any]) -> None:
         chunk, stop = self._chunk, start + len(rows)
+        if len(rows) == chunk and not start % chunk:  # one frame, as a rule
+            self._id.write_direct_chunk((start, *self._origin), rows)
+            return
         position = start
         head = min(-start % chunk, len(rows))
         if head:

@@ -39,6 +39,7 @@ _RAW = 3
 _ANY = 0
 _PAGE = 4096
 _ONE_SECTOR = 512
+_EVERYTHING = 2**63
 _FAILED = -1
 
 
@@ -81,6 +82,7 @@ class Tap:
         self._failed = False
         self._relieving = False
         self._live = True
+        self._ordered = False
         self._journal = JournalFile(path, (status.st_dev, status.st_ino))
 
     # -- around the driver's work ---------------------------------------------------------------
@@ -100,6 +102,17 @@ class Tap:
             self._relieving = False
             GUARD.leave()
 
+    def let_readers_in(self) -> None:
+        """Write everything at once and in HDF5's order from now on, for readers beside it.
+
+        HDF5 orders its writes for them so that every moment is a good one, if each write is in
+        the file as a whole. Linux ends one at the edge of a page when the program is killed: so
+        what goes over such an edge is noted in the journal first.
+        """
+        if self.commit(0) >= 0:
+            self._ordered = True
+            self.end = _EVERYTHING
+
     def release(self) -> None:
         """Let the library write the file directly from now on.
 
@@ -118,6 +131,8 @@ class Tap:
     # -- what HDF5 calls ------------------------------------------------------------------------
     def write(self, kind: int, access: int, place: int, size: int, memory: int) -> int:
         """Write, or hold back, what changes bytes of the last complete flush."""
+        if self._ordered:
+            return self._write_whole(kind, access, place, size, memory)
         beyond = place + size - self.end
         if beyond > 0:
             inside = size - beyond
@@ -136,7 +151,7 @@ class Tap:
     def truncate(self, access: int, closing: int) -> int:
         """Bring the file to the length that HDF5 wants, unless that cuts off flushed bytes."""
         own = self._hooks.own
-        if own["get_eoa"](self._file, _ANY) < self.end:
+        if not self._ordered and own["get_eoa"](self._file, _ANY) < self.end:
             self._shrink = True
             return 0
         return int(own["truncate"](self._file, access, closing))
@@ -144,7 +159,7 @@ class Tap:
     def commit(self, access: int) -> int:
         """Take what is held back into the file: a flush is over."""
         own = self._hooks.own
-        if self.paused:
+        if self.paused or self._ordered:
             return 0
         if self.pieces or self._shrink:
             noted = not self._is_atomic() and self._note()
@@ -168,6 +183,17 @@ class Tap:
         self._journal.remove() if done >= 0 else self._journal.leave()
         return min(done, closed)
 
+    def _write_whole(self, kind: int, access: int, place: int, size: int, memory: int) -> int:
+        noted = False
+        if kind != _RAW and place // _PAGE != (place + size - 1) // _PAGE:
+            self.pieces.put(place, ctypes.string_at(memory, size))
+            noted = self._note()
+            self.pieces.clear()
+        done = self._hooks.through(self._file, kind, access, place, size, memory)
+        if noted and done >= 0:
+            self._clear()
+        return done
+
     # -- the journal ----------------------------------------------------------------------------
     def _is_atomic(self) -> bool:
         """Tell whether it is one small piece, which the system writes as a whole."""
@@ -179,7 +205,9 @@ class Tap:
     def _note(self) -> bool:
         """Write the journal; return whether it could be written."""
         pieces = list(self.pieces)
-        end = min(self.end, self._hooks.own["get_eoa"](self._file, _ANY))
+        own = self._hooks.own
+        there = own["get_eof"](self._file, _ANY)
+        end = min(self.end, there, own["get_eoa"](self._file, _ANY))
         try:
             if self.sync:
                 os.fsync(self._descriptor)  # what the pieces refer to

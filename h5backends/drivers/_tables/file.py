@@ -85,7 +85,7 @@ class OpenFile:
             # Claim the name first: PyTables would replace what appeared there meanwhile.
             os.close(os.open(self.location, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         self.low = H5File(self.location, "w" if mode == "x" else mode, self._params)
-        if mode != "r":
+        if mode != "r" and self._params.get("DRIVER") in {None, "H5FD_SEC2"}:
             file_id = self.low._v_objectid
             self._tap = tap(*_LIBRARY, file_id, self.location, self.flush, keep_lock=True)
         new = self.low._v_new
