@@ -255,7 +255,7 @@ def places(driver: str) -> Iterator[Callable[[str], tuple[str, dict[str, Any]]]]
         with tempfile.TemporaryDirectory() as folder:
             yield lambda name: (str(Path(folder, name)), {})
         return
-    from h5backends.testing.hsds import HSDS, QUICK
+    from tests.hsds import HSDS, QUICK
 
     with HSDS(settings=QUICK) as server:
         options = {
