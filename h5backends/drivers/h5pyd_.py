@@ -1,7 +1,7 @@
 """The h5pyd driver: files on an HSDS, the HDF Group's distributed service.
 
 Values reach the server with the call that writes them. The server stores them later; what it
-forgets when it is restarted in between is sent again, see :mod:`._hsds_retention`. Only
+forgets when it is restarted in between is sent again, see :mod:`._hsds.retention`. Only
 :meth:`H5pydDriver.fsync` and :meth:`H5pydDriver.close` wait until it has stored everything.
 """
 
@@ -15,17 +15,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from h5backends.drivers import _hsds_append as appending
-from h5backends.drivers import _hsds_array as arrays
-from h5backends.drivers import _hsds_attributes as attributes
-from h5backends.drivers import _hsds_domain as domains
-from h5backends.drivers import _hsds_folders as folders
-from h5backends.drivers import _hsds_types as types
-from h5backends.drivers import _hsds_values as boxes
-from h5backends.drivers._hsds_array import Array
-from h5backends.drivers._hsds_http import Connection, h5pyd, translated
-from h5backends.drivers._hsds_session import RETRIES, HsdsSession
-from h5backends.drivers._hsds_tree import Node, Tree
+from h5backends.drivers._hsds import append as appending
+from h5backends.drivers._hsds import array as arrays
+from h5backends.drivers._hsds import attributes, folders, types
+from h5backends.drivers._hsds import domain as domains
+from h5backends.drivers._hsds import values as boxes
+from h5backends.drivers._hsds.array import Array
+from h5backends.drivers._hsds.http import Connection, h5pyd, translated
+from h5backends.drivers._hsds.session import RETRIES, HsdsSession
+from h5backends.drivers._hsds.tree import Node, Tree
 from h5backends.drivers.base import Appender, Driver
 from h5backends.types import ArraySpec, Box, Capability, Mode, NodeKind, OpenOptions, Stored
 

@@ -627,9 +627,9 @@ class TestServer:
     def test_more_datasets_than_a_server_lists_at_a_time(
         self, hsds: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from h5backends.drivers import _hsds_folders
+        from h5backends.drivers._hsds import folders
 
-        monkeypatch.setattr(_hsds_folders, "_MANY", 2)
+        monkeypatch.setattr(folders, "_MANY", 2)
         settings = SaverSettings(base_path=f"{hsds.home}many", backend=self.options(hsds))
         saver = H5SaverBase(settings=settings)
         for number in range(5):

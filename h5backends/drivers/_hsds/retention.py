@@ -23,11 +23,11 @@ import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from h5backends.drivers._hsds_array import Array
-from h5backends.drivers._hsds_http import Away, Connection, Refused
-from h5backends.drivers._hsds_kept import Kept, Note
-from h5backends.drivers._hsds_others import interference, lengths
-from h5backends.drivers._hsds_replay import give_again
+from h5backends.drivers._hsds.array import Array
+from h5backends.drivers._hsds.http import Away, Connection, Refused
+from h5backends.drivers._hsds.kept import Kept, Note
+from h5backends.drivers._hsds.others import interference, lengths
+from h5backends.drivers._hsds.replay import give_again
 from h5backends.errors import H5Error, RemoteError
 
 __all__ = ["KEPT_BYTES", "Retention"]

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from h5backends.drivers import _hsds_domain as domains
-from h5backends.drivers._hsds_http import Away, Connection, translated
-from h5backends.drivers._hsds_retention import KEPT_BYTES, Retention
+from h5backends.drivers._hsds import domain as domains
+from h5backends.drivers._hsds.http import Away, Connection, translated
+from h5backends.drivers._hsds.retention import KEPT_BYTES, Retention
 from h5backends.errors import FileClosedError, ReadOnlyError, RemoteError
 from h5backends.types import Mode
 

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from h5backends.drivers._hsds_array import Array
-from h5backends.drivers._hsds_http import Away, Connection, Refused
-from h5backends.drivers._hsds_session import HsdsSession
-from h5backends.drivers._hsds_types import pack_rows, select, shape_of
-from h5backends.drivers._hsds_values import resize
+from h5backends.drivers._hsds.array import Array
+from h5backends.drivers._hsds.http import Away, Connection, Refused
+from h5backends.drivers._hsds.session import HsdsSession
+from h5backends.drivers._hsds.types import pack_rows, select, shape_of
+from h5backends.drivers._hsds.values import resize
 from h5backends.errors import NodeNotFoundError, RemoteError, ShapeError
 
 __all__ = ["append_ragged", "append_rows", "reserve"]

@@ -8,10 +8,10 @@ import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from h5backends.drivers import _hsds_attributes as attributes
-from h5backends.drivers._hsds_array import Array
-from h5backends.drivers._hsds_http import Connection, Refused
-from h5backends.drivers._hsds_session import HsdsSession
+from h5backends.drivers._hsds import attributes
+from h5backends.drivers._hsds.array import Array
+from h5backends.drivers._hsds.http import Connection, Refused
+from h5backends.drivers._hsds.session import HsdsSession
 from h5backends.errors import DTypeError, NodeKindError, NodeNameError, NodeNotFoundError
 from h5backends.types import NodeKind, Stored
 

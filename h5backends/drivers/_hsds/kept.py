@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from h5backends.drivers._hsds_array import Array
-from h5backends.drivers._hsds_http import Connection
-from h5backends.drivers._hsds_types import select
+from h5backends.drivers._hsds.array import Array
+from h5backends.drivers._hsds.http import Connection
+from h5backends.drivers._hsds.types import select
 
 __all__ = ["Kept", "Note", "Rows"]
 

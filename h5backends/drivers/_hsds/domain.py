@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
-from h5backends.drivers._hsds_http import Away, Connection, Refused
+from h5backends.drivers._hsds.http import Away, Connection, Refused
 from h5backends.errors import (
     FileFormatError,
     FileMissingError,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from h5backends.chunks import block_chunks
-from h5backends.drivers import _hsds_types as types
+from h5backends.drivers._hsds import types
 from h5backends.errors import UnsupportedError
 from h5backends.types import ArraySpec, Filters, NodeKind
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from h5backends.drivers._hsds_array import Array
-from h5backends.drivers._hsds_http import Away, Connection
-from h5backends.drivers._hsds_session import HsdsSession
-from h5backends.drivers._hsds_types import select, unpack_rows
+from h5backends.drivers._hsds.array import Array
+from h5backends.drivers._hsds.http import Away, Connection
+from h5backends.drivers._hsds.session import HsdsSession
+from h5backends.drivers._hsds.types import select, unpack_rows
 from h5backends.drivers.base import box_shape
 from h5backends.errors import DTypeError
 from h5backends.types import Box

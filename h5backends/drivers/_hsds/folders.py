@@ -5,8 +5,8 @@ from __future__ import annotations
 import posixpath
 from typing import Any
 
-from h5backends.drivers._hsds_domain import look_up, patiently
-from h5backends.drivers._hsds_http import Connection, Refused
+from h5backends.drivers._hsds.domain import look_up, patiently
+from h5backends.drivers._hsds.http import Connection, Refused
 from h5backends.errors import FileFormatError
 
 __all__ = ["make", "names"]

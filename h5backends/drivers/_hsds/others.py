@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from h5backends.drivers._hsds_array import Array
-from h5backends.drivers._hsds_http import Connection, Refused
-from h5backends.drivers._hsds_kept import Kept
-from h5backends.drivers._hsds_types import shape_of
+from h5backends.drivers._hsds.array import Array
+from h5backends.drivers._hsds.http import Connection, Refused
+from h5backends.drivers._hsds.kept import Kept
+from h5backends.drivers._hsds.types import shape_of
 from h5backends.errors import RemoteError
 
 __all__ = ["interference", "lengths"]

@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from h5backends.drivers._hsds_http import Connection
-from h5backends.drivers._hsds_session import HsdsSession
-from h5backends.drivers._hsds_types import attribute_json, attribute_value
+from h5backends.drivers._hsds.http import Connection
+from h5backends.drivers._hsds.session import HsdsSession
+from h5backends.drivers._hsds.types import attribute_json, attribute_value
 from h5backends.errors import AttributeValueError, NodeNotFoundError
 from h5backends.types import Stored
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from h5backends.drivers._hsds_http import Connection, Refused
-from h5backends.drivers._hsds_kept import Kept, Note
-from h5backends.drivers._hsds_types import shape_of
+from h5backends.drivers._hsds.http import Connection, Refused
+from h5backends.drivers._hsds.kept import Kept, Note
+from h5backends.drivers._hsds.types import shape_of
 from h5backends.errors import RemoteError
 
 __all__ = ["give_again"]

@@ -1,0 +1,1 @@
+"""Parts of the h5pyd driver."""
