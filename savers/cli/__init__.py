@@ -17,6 +17,7 @@ from savers.cli import (
     export,
     follow,
     info,
+    plot,
     record,
     recovery,
     tree,
@@ -127,6 +128,15 @@ app.command(
         "h5backends info scan.h5 /RawData/Scan000 --json",
     ),
 )(info.info)
+app.command(
+    short_help="Draw an array of a file.",
+    epilog=_examples(
+        "h5backends plot scan.h5 -o scan.png",
+        "h5backends plot scan.h5 /RawData/Scan000/Data1D/CH00 -o map.pdf",
+        "h5backends plot scan.h5 /RawData/Scan000/Data1D/CH00 -o slice.png --at delay=12.5",
+        "h5backends plot run.h5 /RawData/Detector000/cpu_percent -o load.svg --size 20x8",
+    ),
+)(plot.plot)
 app.command(
     short_help="Write a node into a file of another format.",
     epilog=_examples(

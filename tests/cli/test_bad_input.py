@@ -68,6 +68,7 @@ def snapshot(folder: Path) -> dict[str, bytes | None]:
                 (["info"], []),
                 (["export"], ["-o", "out.csv"]),
                 (["export"], ["-o", "out.h5"]),
+                (["plot"], ["-o", "out.png"]),
                 (["copy"], ["copy.h5"]),
             )
             for command, more, code, words in (
@@ -123,7 +124,17 @@ def test_help_of_every_command_has_examples(run: Any) -> None:
     general = run("--help")
     assert general.code == 0
     assert "Exit codes" in general.out
-    for command in ("record", "follow", "tree", "drivers", "info", "export", "copy", "check"):
+    for command in (
+        "record",
+        "follow",
+        "tree",
+        "drivers",
+        "info",
+        "export",
+        "copy",
+        "check",
+        "plot",
+    ):
         assert command in general.out
         result = run(command, "--help")
         assert result.code == 0
