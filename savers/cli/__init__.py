@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from h5backends.errors import H5Error, UnknownDriverError
 from savers.cli import (
+    bench,
     console,
     copy,
     drivers,
@@ -20,6 +21,7 @@ from savers.cli import (
     plot,
     record,
     recovery,
+    scan,
     tree,
     view,
 )
@@ -96,6 +98,16 @@ app.command(
     ),
 )(record.record)
 app.command(
+    short_help="Record a raster scan of a picture, with a simulated microscope.",
+    epilog=_examples(
+        "h5backends scan scan.h5",
+        "h5backends scan scan.h5 --size 200x150 --rate 500 --snake",
+        "h5backends scan scan.h5 --size 200x150 --snake --resume",
+        "h5backends scan tables.h5 --backend tables --image photo.png --overwrite",
+        "h5backends scan hdf5://home/me/scan.h5 --endpoint http://localhost:5101",
+    ),
+)(scan.scan)
+app.command(
     short_help="Show new rows of a file as they are written.",
     epilog=_examples(
         "h5backends follow run.h5",
@@ -168,6 +180,14 @@ app.command(
     short_help="List the drivers and what they can do.",
     epilog=_examples("h5backends drivers", "h5backends drivers --json"),
 )(drivers.drivers)
+app.command(
+    short_help="Measure this project beside its peers.",
+    epilog=_examples(
+        "h5backends bench --quick",
+        "h5backends bench --rows append walk-tables",
+        "h5backends bench --json figures.json --markdown table.md",
+    ),
+)(bench.bench)
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "complain",
     "counted",
     "duration",
+    "err",
     "note",
     "out",
     "quantity",

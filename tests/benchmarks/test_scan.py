@@ -11,7 +11,6 @@ import pytest
 
 from savers import DataRaw, DataToExport, DataToExportExtendedSaver, Rotation, Scan
 from tests.benchmarks.harness import QUICK, clock, compare
-from tests.benchmarks.test_append import folder  # noqa: F401 - a fixture
 from tests.conftest import LOCAL
 
 POINTS = 2_000 if QUICK else 50_000
@@ -61,7 +60,7 @@ def _axes() -> list[Any]:
 
 
 @pytest.mark.parametrize("driver", LOCAL)
-def test_a_point(driver: str, folder: Path) -> None:  # noqa: F811
+def test_a_point(driver: str, folder: Path) -> None:
     compare(
         f"{driver}, a point of a scripted scan",
         lambda: scripted(folder / "ours.h5", driver),
@@ -70,7 +69,7 @@ def test_a_point(driver: str, folder: Path) -> None:  # noqa: F811
     )
 
 
-def test_memory_over_many_points(folder: Path) -> None:  # noqa: F811
+def test_memory_over_many_points(folder: Path) -> None:
     """Flat: a log over several files keeps nothing."""
     process = psutil.Process()
     path = folder / "log.h5"

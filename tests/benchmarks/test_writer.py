@@ -17,7 +17,6 @@ import pytest
 from h5backends import FlushPolicy
 from savers import BackgroundWriter, DataRaw, DataToExport, DataToExportTimedSaver
 from tests.benchmarks.harness import QUICK, compare
-from tests.benchmarks.test_append import folder  # noqa: F401 - a fixture
 
 POINTS = 200 if QUICK else 5_000
 FRAMES = 20 if QUICK else 300
@@ -85,7 +84,7 @@ def calls(
     ],
 )  # fmt: skip
 def test_what_the_caller_waits(
-    folder: Path,  # noqa: F811
+    folder: Path,
     name: str,
     shape: tuple[int, ...],
     count: int,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from savers.bench import peers
 
 
 @pytest.fixture(scope="session")
@@ -16,24 +15,7 @@ def pymodaq(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     It writes configuration and log files below the home folder when it is imported.
     """
-    home = str(tmp_path_factory.mktemp("pymodaq-home"))
-    before = dict(os.environ)
-    os.environ.update(HOME=home, USERPROFILE=home, PROGRAMDATA=home)
-    try:
-        modules = {
-            name: importlib.import_module(f"pymodaq_data.{path}")
-            for name, path in {
-                "data": "data",
-                "backends": "h5modules.backends",
-                "saving": "h5modules.saving",
-                "data_saving": "h5modules.data_saving",
-                "browsing": "h5modules.browsing",
-            }.items()
-        }
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-    return SimpleNamespace(**modules)
+    return peers.pymodaq(tmp_path_factory.mktemp("pymodaq-home"))
 
 
 FOREIGN_WARNINGS = (

@@ -1,0 +1,101 @@
+"""Programs of their own that rows need: what they say, and their end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["Child", "child", "number"]
+
+_TIME_LIMIT = 600.0
+_END_SECONDS = 30.0
+
+
+def number(module: str, *arguments: object, env: Mapping[str, str] | None = None) -> float:
+    """Run a module in a process of its own and return the number that it prints last.
+
+    Parameters
+    ----------
+    module : str
+        Full name of the module, or ``-c`` with the code as the first argument.
+    *arguments : object
+        Its arguments.
+    env : mapping, optional
+        Its environment; as this process's without it.
+
+    Raises
+    ------
+    RuntimeError
+        It failed; the message ends with what it said.
+    """
+    how = ["-c"] if module == "-c" else ["-m", module]
+    done = subprocess.run(
+        [sys.executable, *how, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=_TIME_LIMIT,
+        check=False,
+        env=env,
+    )
+    words = done.stdout.split()
+    if done.returncode or not words:
+        last = done.stderr.strip().splitlines()[-1:] or ["nothing"]
+        raise RuntimeError(f"a process ended with code {done.returncode} and said: {last[0]}")
+    return float(words[-1])
+
+
+class Child:
+    """A running module that is told what to do, line by line.
+
+    Parameters
+    ----------
+    process : Popen
+        With pipes for its input and output.
+    """
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def hear(self) -> str:
+        """Wait for the next line that it says.
+
+        Raises
+        ------
+        RuntimeError
+            It ended.
+        """
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("a process that a row needs ended early")
+        return line.strip()
+
+    def tell(self, line: str) -> None:
+        """Tell it a line."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+
+@contextmanager
+def child(module: str, *arguments: object | Path) -> Iterator[Child]:
+    """Start a module; at the end its input is closed, and it is killed if that does not end it."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as running:
+        try:
+            yield Child(running)
+        finally:
+            assert running.stdin is not None
+            try:
+                running.stdin.close()
+                running.wait(_END_SECONDS)
+            except (subprocess.TimeoutExpired, OSError):
+                running.kill()
+            except BaseException:
+                running.kill()
+                raise

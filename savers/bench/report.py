@@ -1,0 +1,195 @@
+"""The comparison as a table: for a terminal, in Markdown, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from savers.bench.figures import Against, Bar, Result, Unit, median, spread
+from savers.bench.harness import Row
+from savers.bench.machine import Machine
+
+__all__ = ["Report", "figure"]
+
+_HEADINGS = ("work", "here", "peer", "times as fast", "physical limit", "bar", "reached")
+_SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """How figures of a size are written."""
+
+    factor: float
+    suffix: str
+
+    def write(self, value: float) -> str:
+        return _number(value * self.factor)
+
+
+def _scale(value: float, unit: Unit) -> _Scale:
+    if unit is Unit.SECONDS:
+        size, suffix = next((s for s in _SECONDS if abs(value) >= s[0]), _SECONDS[-1])
+        return _Scale(1 / size, f" {suffix}")
+    if unit is Unit.BYTES:
+        return _Scale(2.0**-20, " MiB")
+    if unit is Unit.SHARE:
+        return _Scale(100, " %")
+    return _Scale(1, " rows/s" if unit is Unit.ROWS_PER_SECOND else "")
+
+
+def _number(value: float) -> str:
+    """Write a number with three digits that count, and never with an exponent."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.1g}" if value else "0"
+
+
+def figure(value: float, unit: Unit) -> str:
+    """Write one figure with its unit."""
+    scale = _scale(value, unit)
+    return scale.write(value) + scale.suffix
+
+
+def _cell(values: Sequence[float], unit: Unit) -> str:
+    """Write the median and, behind it, half of what the middle half of the rounds covers."""
+    if not values:
+        return ""
+    middle = median(values)
+    scale = _scale(middle, unit)
+    around = float(f"{spread(values):.2g}")
+    return f"{scale.write(middle)} ± {scale.write(around)}{scale.suffix}"
+
+
+def bar_in_words(bar: Bar, unit: Unit) -> str:
+    """Say what must be reached."""
+    bound = "at least" if bar.at_least else "at most"
+    if bar.against is Against.NOTHING:
+        return f"{bound} {figure(bar.value, unit)}"
+    what = "speed" if bar.at_least else "cost"
+    return f"{bound} {_number(bar.value)} x the {bar.against.value}'s {what}"
+
+
+def verdict(result: Result) -> str:
+    """Say whether the bar is reached, and with which figure."""
+    if result.score is None:
+        return "failed" if result.failed else ""
+    alone = result.bar.against is Against.NOTHING
+    score = figure(result.score, result.unit) if alone else _number(result.score)
+    return f"{'yes' if result.reached else 'no'}, {score}"
+
+
+@dataclass
+class Report:
+    """What was measured so far.
+
+    Parameters
+    ----------
+    machine : Machine
+        On what.
+    quick : bool
+        Whether the rows were only tried.
+    entries : list of (Row, Result)
+        In the order of the table.
+    """
+
+    machine: Machine
+    quick: bool
+    entries: list[tuple[Row, Result]]
+
+    @property
+    def failed(self) -> bool:
+        """Whether a row could not be measured because of this project."""
+        return any(result.failed for _, result in self.entries)
+
+    def notes(self) -> list[str]:
+        """Return the notes of the rows, each with the names of those that it is about."""
+        about: dict[str, list[str]] = {}
+        for row, result in self.entries:
+            for note in result.notes:
+                about.setdefault(note, []).append(row.name)
+        return [f"{', '.join(names)}: {note}" for note, names in about.items()]
+
+    def lines(self) -> list[str]:
+        """Return what is said of the machine and of how it was measured."""
+        rounds = "Quick: the rows were only tried, the figures mean little. " if self.quick else ""
+        return [
+            *self.machine.lines(),
+            f"{rounds}Each figure is the median of rounds in which all take turns, ± half of what "
+            "the middle half of the rounds covers.",
+        ]
+
+    def table(self) -> Table:
+        """Return the table for a terminal; what the rows, peers and limits are is left out."""
+        table = Table(*_HEADINGS, box=box.SIMPLE_HEAD)
+        colours = {True: "green", False: "red", None: ""}
+        for row, result in self.entries:
+            here, peer, ratio, limit, bar, reached = _cells(row, result)
+            last = Text(reached, colours[result.reached])
+            table.add_row(Text(row.name, "bold"), here, peer, ratio, limit, bar, last)
+        return table
+
+    def markdown(self) -> str:
+        """Return the table in Markdown, with the machine above and the notes below."""
+        lines = [f"{line}  " for line in self.lines()]
+        lines += ["", "| " + " | ".join(_HEADINGS) + " |", "| --- " * len(_HEADINGS) + "|"]
+        for row, result in self.entries:
+            here, peer, ratio, limit, *rest = _cells(row, result)
+            peer = f"{peer} ({row.peer.name})" if peer and row.peer else ""
+            limit = f"{limit} ({row.limit})" if limit else ""
+            cells = (f"{row.title} (`{row.name}`)", here, peer, ratio, limit, *rest)
+            lines.append("| " + " | ".join(_escaped(cell) for cell in cells) + " |")
+        notes = [f"- {_escaped(note)}" for note in self.notes()]
+        return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything for JSON."""
+        return {
+            "machine": self.machine.as_dict(),
+            "quick": self.quick,
+            "rows": [_described(row, result) for row, result in self.entries],
+        }
+
+
+def _cells(row: Row, result: Result) -> tuple[str, str, str, str, str, str]:
+    """Return the cells of a line behind the first."""
+    ratio = result.ratio(result.peer, speed=True)
+    return (
+        _cell(result.ours, row.unit),
+        _cell(result.peer, row.unit),
+        "" if ratio is None else _number(ratio),
+        _cell(result.limit, row.unit),
+        bar_in_words(row.bar, row.unit),
+        verdict(result),
+    )
+
+
+def _escaped(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def _described(row: Row, result: Result) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "title": row.title,
+        "unit": row.unit.value,
+        "bar": {
+            "value": row.bar.value,
+            "at_least": row.bar.at_least,
+            "against": row.bar.against.value,
+        },
+        "peer_name": row.peer.name if row.peer else None,
+        "limit_name": row.limit or None,
+        "ours": result.ours,
+        "peer": result.peer,
+        "limit": result.limit,
+        "times_as_fast": result.ratio(result.peer, speed=True),
+        "score": result.score,
+        "reached": result.reached,
+        "failed": result.failed,
+        "notes": result.notes,
+    }

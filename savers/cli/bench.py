@@ -1,0 +1,153 @@
+"""The command ``bench``: this project beside its peers, on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from savers.cli.console import Exit, err, note, out
+
+if TYPE_CHECKING:
+    from savers.bench.harness import Row
+    from savers.bench.report import Report
+
+__all__ = ["bench"]
+
+_WIDTH = 160
+
+
+def bench(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="The same as --rows.", show_default=False),
+    ] = None,
+    *,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="Only try whether everything works; figures mean little."),
+    ] = False,
+    rows: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME...",
+            help="Only these rows; 'append' stands for all that begin with it.  [default: all]",
+            show_default=False,
+        ),
+    ] = None,
+    only_list: Annotated[
+        bool, typer.Option("--list", help="Only list the rows and their bars.")
+    ] = False,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Also write every sample as JSON."),
+    ] = None,
+    markdown_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--markdown",
+            metavar="FILE",
+            help="Also write the table in Markdown: into a new file, or into one with the lines "
+            "<!-- bench --> and <!-- /bench -->, between them.",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace these files if they are there.")
+    ] = False,
+) -> None:
+    """Measure this project beside its peers, in turns, on this machine.
+
+    Every row has the peer's figure of the same run, its physical limit and a bar. A peer that is
+    not installed leaves its cell empty. Ctrl-C shows what there is so far.
+    """
+    from savers.bench import registry
+    from savers.bench.output import Output
+    from savers.bench.report import Report
+
+    try:
+        chosen = registry.select([*(rows or []), *(names or [])])
+    except registry.UnknownRowError as exc:
+        raise typer.BadParameter(f"{exc} --list shows all.", param_hint="--rows") from exc
+    if only_list:
+        _list(chosen)
+        return
+    outputs: list[tuple[Output, Callable[[Report], str]]] = []
+    if json_file is not None:
+        outputs.append((Output(json_file, overwrite=overwrite), _as_json))
+    if markdown_file is not None:
+        file = Output(markdown_file, overwrite=overwrite, marked=True)
+        outputs.append((file, Report.markdown))
+
+    def save(report: Report) -> None:
+        for output, rendered in outputs:
+            output.write(rendered(report))
+
+    report, interrupted = _run(chosen, quick, save)
+    save(report)
+    # A file or a pipe has room for whole lines.
+    out.print(report.table(), width=None if out.is_terminal else _WIDTH)
+    for line in (*report.lines(), *report.notes()):
+        out.print(line, markup=False, soft_wrap=True)
+    if interrupted:
+        raise typer.Exit(Exit.INTERRUPTED)
+    raise typer.Exit(Exit.FAILURE if report.failed else Exit.OK)
+
+
+def _as_json(report: Report) -> str:
+    return json.dumps(report.as_dict(), indent=1) + "\n"
+
+
+def _run(rows: list[Row], quick: bool, save: Callable[[Report], None]) -> tuple[Report, bool]:
+    """Measure the rows, one after the other; what there is after each is saved.
+
+    Returns
+    -------
+    report : Report
+        Everything, or what there was when it was interrupted.
+    interrupted : bool
+        Whether it was.
+    """
+    from savers.bench import machine
+    from savers.bench.harness import Setting, measure
+    from savers.bench.report import Report
+
+    with contextlib.ExitStack() as stack:
+        folder, in_memory = stack.enter_context(machine.folder())
+        report = Report(machine.Machine(in_memory), quick, [])
+        setting = Setting(folder, quick, stack)
+        try:
+            for number, row in enumerate(rows, 1):
+                with err.status(f"{number} of {len(rows)}: {row.name}"):
+                    for done, result in enumerate(measure(row, setting)):
+                        if not done:
+                            report.entries.append((row, result))
+                report.machine.finish()
+                save(report)
+                note(f"{number} of {len(rows)}: {row.name} {_outcome(report)}")
+        except KeyboardInterrupt:
+            note("interrupted: this is what there is so far")
+            report.machine.finish()
+            return report, True
+    return report, False
+
+
+def _outcome(report: Report) -> str:
+    from savers.bench.report import verdict
+
+    _, result = report.entries[-1]
+    return verdict(result) or "measured"
+
+
+def _list(rows: list[Row]) -> None:
+    from savers.bench.report import bar_in_words
+
+    for row in rows:
+        peer = f"; peer {row.peer.name}" if row.peer else ""
+        bar = bar_in_words(row.bar, row.unit)
+        out.print(f"{row.name}: {row.title}{peer}; {bar}", markup=False, soft_wrap=True)
+    sys.stdout.flush()
