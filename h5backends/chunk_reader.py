@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from h5backends import workers
 from h5backends.decoding import ChunkDecoder, Chunked, Raw, chunk_decoder
 from h5backends.types import Box
 
@@ -23,7 +23,6 @@ __all__ = ["ChunkReader", "Pending", "Readable"]
 
 _TASK_NBYTES = 1 << 18
 """Decoded bytes that are worth handing to a thread."""
-_MOST_THREADS = 8
 
 
 class Readable(Chunked, Protocol):
@@ -133,9 +132,8 @@ class ChunkReader:
         second = next(groups, None)
         if second is None:  # not worth a thread
             return _now(first, out)
-        pool = _pool()
         rest = itertools.chain([first, second], groups)
-        return Pending(out, [pool.submit(_run, group) for group in rest])
+        return Pending(out, [workers.submit(_run, group) for group in rest])
 
     @staticmethod
     def _is_chunk(decoder: ChunkDecoder, box: Box) -> bool:
@@ -200,17 +198,3 @@ def _run(jobs: list[Callable[[], None]]) -> None:
 def _grouped(jobs: Iterator[Callable[[], None]], size: int) -> Iterator[list[Callable[[], None]]]:
     while group := list(itertools.islice(jobs, size)):
         yield group
-
-
-_pools: dict[int, ThreadPoolExecutor] = {}
-
-
-def _pool() -> ThreadPoolExecutor:
-    """Return the threads of this process; those of a parent do not live on after a fork."""
-    pid = os.getpid()
-    pool = _pools.get(pid)
-    if pool is None:
-        _pools.clear()
-        workers = max(2, min(_MOST_THREADS, os.cpu_count() or 1))
-        pool = _pools.setdefault(pid, ThreadPoolExecutor(workers, "h5backends-decode"))
-    return pool

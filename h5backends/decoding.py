@@ -1,34 +1,27 @@
 """Chunks read around HDF5's filter pipeline and decoded here, outside its lock.
 
-HDF5 decompresses under one lock for the whole process; zlib, ISA-L and blosc called from here do
-not, so several chunks can be decoded at once (:mod:`h5backends.chunk_reader`).
+HDF5 decompresses under one lock for the whole process; the filters called from here do not, so
+several chunks can be decoded at once (:mod:`h5backends.chunk_reader`).
 """
 
 from __future__ import annotations
 
 import math
-import zlib
-from collections.abc import Callable
-from functools import cache, partial
-from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from h5backends.drivers.base import SupportsDirectChunk
+from h5backends.drivers.base import SupportsDirectChunk, SupportsPacking
 from h5backends.errors import H5Error, SelectionError, StorageError
-from h5backends.filters import FILTER_IDS
 from h5backends.nodes import CARRAY
-from h5backends.types import Filters
+from h5backends.pipeline import UNREADABLE, FilterStep, Pipeline, pipeline
 
 __all__ = ["ChunkDecoder", "Chunked", "chunk_decoder"]
 
-_SHUFFLE = 2
 _PLAIN_KINDS = "iufc"
-_FAILURES = (OSError, RuntimeError, ValueError, TypeError, KeyError, zlib.error)
+_FAILURES = (OSError, RuntimeError, ValueError, TypeError, KeyError)
 
-Step = Callable[[bytes], bytes]
 Raw = tuple[int, bytes]
 """Which filters were left out for a chunk, as a bit mask, and its bytes in the file."""
 
@@ -68,23 +61,23 @@ class ChunkDecoder:
         Where from.
     source : object
         Knows the chunks in the file.
-    steps : list of callable
-        How to undo each filter, in the order in which they were applied.
+    filters : Pipeline
+        Those of the array.
     """
 
-    def __init__(self, array: Chunked, source: _Source, steps: list[Step]) -> None:
+    def __init__(self, array: Chunked, source: _Source, filters: Pipeline) -> None:
         assert array.chunks is not None
         self.chunks = array.chunks
         self._array = array
         self._dtype = array.dtype
         self._count = math.prod(array.chunks)
         self._source = source
-        self._steps = list(reversed(list(enumerate(steps))))
+        self._filters = filters
 
     @property
     def is_packed(self) -> bool:
         """Whether there is anything to undo."""
-        return bool(self._steps)
+        return bool(self._filters)
 
     def is_written(self, offset: tuple[int, ...]) -> bool:
         """Tell whether the chunk that begins at an element is in the file."""
@@ -127,11 +120,9 @@ class ChunkDecoder:
             The bytes are not what the filters of the array make.
         """
         try:
-            for number, step in self._steps:
-                if not mask >> number & 1:
-                    raw = step(raw)
-            return np.frombuffer(raw, self._dtype, self._count).reshape(self.chunks)
-        except _failures() as exc:
+            elements = self._filters.unpack(mask, raw)
+            return np.frombuffer(elements, self._dtype, self._count).reshape(self.chunks)
+        except UNREADABLE as exc:
             raise StorageError(
                 "a chunk cannot be decoded", node=self._array.name, found=exc
             ) from exc
@@ -193,8 +184,8 @@ def chunk_decoder(array: Chunked) -> ChunkDecoder | None:
     Parameters
     ----------
     array : Chunked
-        Any; only chunked ones in local files have chunks to read, and only filters that can be
-        undone here are: none, gzip, shuffle; blosc and zstd with their packages.
+        Any; only chunked ones in local files have chunks to read, and only filters that
+        :mod:`h5backends.pipeline` can undo, without a word to HDF5, are undone here.
     """
     if array.chunks is None or array.dtype.hasobject:
         return None
@@ -205,83 +196,31 @@ def chunk_decoder(array: Chunked) -> ChunkDecoder | None:
         return None  # text and times, converted after reading
     assert identifier is not None
     creation = identifier.get_create_plist()
-    numbers = [creation.get_filter(n)[0] for n in range(creation.get_nfilters())]
+    found = (creation.get_filter(n) for n in range(creation.get_nfilters()))
+    steps = tuple(FilterStep(int(each[0]), tuple(each[2])) for each in found)
     library, node = _Library(identifier), array.node
     if node is not None and isinstance(node.session.driver, SupportsDirectChunk):
-        return _with_steps(array, _Driver(node, node.session.driver, library), numbers)
-    return _with_steps(array, library, numbers)
+        return _with_steps(array, _Driver(node, node.session.driver, library), steps)
+    return _with_steps(array, library, steps)
 
 
 def _node_decoder(array: Chunked) -> ChunkDecoder | None:
     """Return the way to read chunks with a driver that shows nothing but what all drivers do."""
     node = array.node
-    if node is None or not isinstance(node.session.driver, SupportsDirectChunk):
+    driver = None if node is None else node.session.driver
+    if node is None or not isinstance(driver, SupportsDirectChunk):
         return None
-    dtype = array.dtype
-    numbers = _filter_numbers(node.filters)
-    if dtype.kind not in _PLAIN_KINDS or not dtype.isnative or numbers is None:
+    if array.dtype.kind not in _PLAIN_KINDS or not array.dtype.isnative:
         return None
-    return _with_steps(array, _Driver(node, node.session.driver), numbers)
-
-
-def _filter_numbers(filters: Filters) -> list[int] | None:
-    """Return the HDF5 filters, in order, that stand for ours; None if one cannot be undone."""
-    if filters.fletcher32:
+    if not isinstance(driver, SupportsPacking):
         return None
-    numbers = [_SHUFFLE] if filters.shuffle else []
-    if filters.codec is not None:
-        numbers.append(FILTER_IDS[filters.codec])
-    return numbers
+    with node.session.lock:
+        steps = driver.filter_steps(node.handle)
+    return None if steps is None else _with_steps(array, _Driver(node, driver), steps)
 
 
-def _with_steps(array: Chunked, source: _Source, numbers: list[int]) -> ChunkDecoder | None:
-    assert array.chunks is not None
-    itemsize = array.dtype.itemsize
-    size = math.prod(array.chunks) * itemsize
-    steps = [_undo(number, itemsize, size) for number in numbers]
-    known = [step for step in steps if step is not None]
-    return ChunkDecoder(array, source, known) if len(known) == len(steps) else None
-
-
-def _undo(identifier: int, itemsize: int, size: int) -> Step | None:
-    """Return how to undo a filter, None where nothing here can."""
-    if identifier == FILTER_IDS["gzip"]:
-        return partial(_inflate(), bufsize=size)
-    if identifier == _SHUFFLE:
-        return partial(_unshuffled, itemsize=itemsize)
-    if identifier == FILTER_IDS["blosc"]:
-        return _optional("blosc", "decompress") or _optional("numcodecs.blosc", "decompress")
-    if identifier == FILTER_IDS["zstd"]:
-        return _optional("compression.zstd", "decompress") or _optional(
-            "numcodecs.zstd", "decompress"
-        )
-    return None
-
-
-@cache
-def _inflate() -> Callable[..., bytes]:
-    """Return what undoes gzip: ISA-L takes half the time of zlib, where it is installed."""
-    found: Callable[..., bytes] = _optional("isal.isal_zlib", "decompress") or zlib.decompress
-    return found
-
-
-@cache
-def _failures() -> tuple[type[Exception], ...]:
-    """Return what the steps raise for bytes that they cannot make sense of."""
-    isal: Any = _optional("isal.isal_zlib", "error")
-    return _FAILURES if isal is None else (*_FAILURES, isal)
-
-
-@cache
-def _optional(module: str, name: str) -> Step | None:
-    try:
-        found: Step = getattr(import_module(module), name)
-    except (ImportError, AttributeError):
-        return None
-    return found
-
-
-def _unshuffled(raw: bytes, itemsize: int) -> bytes:
-    count = len(raw) // itemsize
-    planes = np.frombuffer(raw, np.uint8, count * itemsize).reshape(itemsize, count)
-    return planes.T.tobytes() + raw[count * itemsize :]
+def _with_steps(
+    array: Chunked, source: _Source, steps: tuple[FilterStep, ...]
+) -> ChunkDecoder | None:
+    found = pipeline(steps)
+    return ChunkDecoder(array, source, found) if found is not None and found.quiet else None

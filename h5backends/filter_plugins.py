@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from h5backends.filters import FILTER_IDS, register_plugins
 
-__all__ = ["BytesLostError", "Memory", "PluginFilter", "find"]
+__all__ = ["BytesLostError", "Memory", "PluginFilter", "find", "shuffles"]
 
 _log = logging.getLogger(__name__)
 
@@ -177,13 +177,8 @@ def find(codec: str) -> PluginFilter | None:
     codec : str
         One of :data:`h5backends.filters.CODECS`.
     """
-    register_plugins()
-    try:
-        registered = importlib.import_module("hdf5plugin").get_config().registered_filters
-    except (ImportError, AttributeError):
-        return None
-    path = registered.get(_PLUGIN_NAMES.get(codec, codec))
-    if path is None or not os.path.isfile(path) or _library() is None:
+    path = _path(codec)
+    if path is None or _library() is None:
         return None
     try:
         entry = ctypes.CDLL(path).H5PLget_plugin_info  # loaded already
@@ -194,6 +189,39 @@ def find(codec: str) -> PluginFilter | None:
     description = entry().contents
     known = (_CLASS_VERSION, FILTER_IDS[codec])
     return PluginFilter(description) if _identity(description) == known else None
+
+
+@cache
+def shuffles() -> tuple[Any, Any] | None:
+    """Return how to shuffle bytes and back, with the instructions of this processor for it.
+
+    They are blosc2's own, exported by its plugin where the system exports what it can; each takes
+    the size of an element, the number of bytes, the address of the bytes and that of the result,
+    and answers with the number of bytes. Both below 2 GiB.
+    """
+    path = _path("blosc2")
+    if path is None:
+        return None
+    try:
+        library = ctypes.CDLL(path)
+        found = library.blosc2_shuffle, library.blosc2_unshuffle
+    except (OSError, AttributeError):
+        return None
+    for function in found:
+        function.restype = c_int
+        function.argtypes = (c_int, c_int, c_void_p, c_void_p)
+    return found
+
+
+def _path(codec: str) -> str | None:
+    """Return the file of a codec's plugin."""
+    register_plugins()
+    try:
+        registered = importlib.import_module("hdf5plugin").get_config().registered_filters
+    except (ImportError, AttributeError):
+        return None
+    path: str | None = registered.get(_PLUGIN_NAMES.get(codec, codec))
+    return path if path is not None and os.path.isfile(path) else None
 
 
 def _identity(description: Any) -> tuple[int, int]:

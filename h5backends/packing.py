@@ -216,8 +216,7 @@ class ChunkQueue:
         try:
             self._store.store(block.start + self._rows, chunks)
         except H5Error:
-            # The array may have grown before the write failed.
-            self._shrink(block.start)
+            self._take_back(block.start)
             raise
         self._blocks.popleft()
         self._budget.give_back(self._nbytes, self)
@@ -266,9 +265,23 @@ class ChunkQueue:
             tile[...] = elements[tuple(map(slice, tile.shape))]
         return rows
 
-    def _shrink(self, length: int) -> None:
+    def _take_back(self, length: int) -> None:
+        """Have the array end before a chunk that could not be stored, and HDF5 forget that chunk.
+
+        It remembers the latest chunk it looked up, also where writing it failed before the chunk
+        was entered into the index; writing it again would then go nowhere without an error.
+        """
+        driver, rows = self._session.driver, self._rows
+        other = length - rows if length else rows
+        box = (slice(other, other + 1, 1), *(slice(0, 1, 1) for _ in self._row_shape))
         try:
-            self._session.driver.resize(self._handle, length)
+            if not length:
+                driver.resize(self._handle, 2 * rows)
+            driver.read(self._handle, box)
+        except H5Error as exc:
+            _log.debug("%s: %s", driver.location, exc)
+        try:
+            driver.resize(self._handle, length)
         except H5Error as exc:
             _log.warning("cannot shrink an array after a failed write: %s", exc)
 

@@ -25,6 +25,7 @@ from h5backends.filters import FILTER_IDS
 __all__ = [
     "FLETCHER32",
     "SHUFFLE",
+    "UNREADABLE",
     "Buffer",
     "FilterStep",
     "Packed",
@@ -37,6 +38,7 @@ _log = logging.getLogger(__name__)
 
 SHUFFLE = 2
 FLETCHER32 = 3
+_INT_MAX = 2**31 - 1
 _CODECS = {identifier: name for name, identifier in FILTER_IDS.items()}
 
 Buffer = Memory | NDArray[Any] | bytes
@@ -156,7 +158,7 @@ class Pipeline:
 
         Raises
         ------
-        ValueError, OSError, RuntimeError, TypeError, KeyError, zlib.error, MemoryError
+        One of UNREADABLE
             The bytes are not what the filters make.
         """
         for index in range(len(self._steps) - 1, -1, -1):
@@ -205,25 +207,34 @@ class _Shuffle:
 
     def __init__(self, itemsize: int) -> None:
         self._itemsize = itemsize
+        self._native = filter_plugins.shuffles()
 
     def apply(self, data: Buffer, allocate: Allocate) -> Buffer | None:
         raw, size = as_array(data), self._itemsize
-        count = len(raw) // size
-        if size == 1 or count <= 1:
+        if size == 1 or len(raw) < 2 * size:
             return data
         out = allocate(len(raw))
-        place, whole = as_array(out), count * size
+        place = as_array(out)
+        if self._native is not None and len(raw) < _INT_MAX:
+            self._native[0](size, len(raw), raw.ctypes.data, place.ctypes.data)
+            return out
+        count, whole = len(raw) // size, len(raw) // size * size
         place[:whole].reshape(size, count)[...] = raw[:whole].reshape(count, size).T
         place[whole:] = raw[whole:]
         return out
 
     def undo(self, data: Buffer) -> Buffer:
         raw, size = as_array(data), self._itemsize
-        count = len(raw) // size
-        if size == 1 or count <= 1:
+        if size == 1 or len(raw) < 2 * size:
             return data
-        out, whole = _plain(len(raw)), count * size
-        out[:whole].reshape(count, size)[...] = raw[:whole].reshape(size, count).T
+        out = _plain(len(raw))
+        if self._native is not None and len(raw) < _INT_MAX:
+            self._native[1](size, len(raw), raw.ctypes.data, out.ctypes.data)
+            return out
+        count, whole = len(raw) // size, len(raw) // size * size
+        elements = out[:whole].reshape(count, size)
+        for index in range(size):  # one by one: numpy would go along the short axis
+            elements[:, index] = raw[index * count : (index + 1) * count]
         out[whole:] = raw[whole:]
         return out
 
@@ -272,6 +283,18 @@ def _optional(module: str, name: str) -> Callable[..., Any] | None:
     except (ImportError, AttributeError):
         return None
     return found
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    isal: Any = _optional("isal.isal_zlib", "error")
+    return (zlib.error,) if isal is None else (zlib.error, isal)
+
+
+UNREADABLE: tuple[type[Exception], ...] = (
+    *(OSError, RuntimeError, ValueError, TypeError, KeyError, MemoryError),
+    *_errors(),
+)
+"""What undoing a filter raises for bytes that it cannot make sense of."""
 
 
 class _Fletcher32:
@@ -335,13 +358,17 @@ class _Plugin:
         self._plugin = plugin
         self._codec = codec
         self._values = (ctypes.c_uint * len(values))(*values)
-        self.quiet = codec in _QUIET
+        self._decompress = _decompressor(codec)
+        self.quiet = codec in _QUIET or self._decompress is not None
 
     def apply(self, data: Buffer, allocate: Allocate) -> Buffer | None:
         memory = data if isinstance(data, Memory) else _copied(data)
         return memory if self._plugin.run(memory, self._values) else None
 
     def undo(self, data: Buffer) -> Buffer:
+        if self._decompress is not None:
+            raw: bytes = self._decompress(as_array(data).tobytes())
+            return raw
         memory = data if isinstance(data, Memory) else _copied(data)
         if not self._plugin.run(memory, self._values, undo=True):
             raise ValueError(f"{self._codec} cannot make sense of the bytes")
@@ -350,6 +377,13 @@ class _Plugin:
 
 _QUIET = frozenset({"lz4", "zstd"})
 """Plugins that do not tell HDF5 of bytes they cannot make sense of."""
+
+
+def _decompressor(codec: str) -> Callable[..., Any] | None:
+    """Return what undoes a filter without a word to HDF5, where its plugin does not."""
+    if codec != "blosc":
+        return None
+    return _optional("blosc", "decompress") or _optional("numcodecs.blosc", "decompress")
 
 
 def _copied(data: Buffer) -> Memory:

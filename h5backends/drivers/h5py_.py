@@ -15,7 +15,7 @@ from h5py import h5a, h5d, h5g, h5o, h5p, h5s, h5t
 from numpy.typing import NDArray
 
 from h5backends import localfile
-from h5backends.drivers._h5py import attributes, bits, parallel, virtual
+from h5backends.drivers._h5py import attributes, bits, parallel, unpacking, virtual
 from h5backends.drivers._h5py import filters as codecs
 from h5backends.drivers._h5py.append import FOREIGN, PackedChunks, appender_for, chunk_cache
 from h5backends.drivers._h5py.datasets import LateDataset
@@ -452,8 +452,13 @@ class H5pyDriver(Driver):
                 return np.asarray(
                     handle.asstr("utf-8", "surrogateescape")[box or ()], dtype=object
                 )
+            found = None if self._together else unpacking.read(handle.id, handle.dtype, box)
             # h5py makes a scalar of bytes as short as its content.
-            values = np.asarray(handle[box or ()], None if box else handle.dtype)
+            values = (
+                np.asarray(handle[box or ()], None if box else handle.dtype)
+                if found is None
+                else found
+            )
             if values.dtype.kind in "uV":
                 return bits.as_written(handle.id.get_type(), values)
             return values

@@ -18,8 +18,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from isal import isal_zlib
 
+from h5backends import filter_plugins
 from h5backends.filters import FILTER_IDS
-from h5backends.pipeline import FLETCHER32, FilterStep, Packed, Pipeline, as_array, pipeline
+from h5backends.pipeline import (
+    FLETCHER32,
+    SHUFFLE,
+    FilterStep,
+    Packed,
+    Pipeline,
+    as_array,
+    pipeline,
+)
 
 CODECS: dict[str | None, dict[str, Any]] = {
     None: {},
@@ -137,6 +146,26 @@ def test_a_damaged_chunk_without_checksum_gives_an_error_or_other_bytes(
     bad[place % (len(good) - 4)] ^= flip
     with contextlib.suppress(ValueError, OSError, RuntimeError, MemoryError, *BROKEN):
         steps.unpack(1 << 1, bytes(bad[:-4]))  # the checksum is left out
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 8, 16, 40])
+def test_bytes_are_shuffled_alike_with_and_without_blosc(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for count in (0, 1, size, 2 * size - 1, 2 * size, 3 * size + 1, 5000, 70_001):
+        raw = np.random.default_rng(count).integers(0, 256, count, np.uint8).tobytes()
+        found = []
+        for native in (True, False):
+            with monkeypatch.context() as patch:
+                pipeline.cache_clear()
+                if not native:
+                    patch.setattr(filter_plugins, "shuffles", lambda: None)
+                steps = pipeline((FilterStep(SHUFFLE, (size,)),))
+                assert steps is not None
+                found.append(as_array(packed(steps, raw).data).tobytes())
+                assert steps.unpack(0, found[-1]).tobytes() == raw
+        pipeline.cache_clear()
+        assert found[0] == found[1]
 
 
 def test_filters_that_are_not_known_here_are_left_to_hdf5() -> None:
