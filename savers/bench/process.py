@@ -32,18 +32,20 @@ def number(module: str, *arguments: object, env: Mapping[str, str] | None = None
         It failed; the message ends with what it said.
     """
     how = ["-c"] if module == "-c" else ["-m", module]
-    done = subprocess.run(
-        [sys.executable, *how, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=_TIME_LIMIT,
-        check=False,
-        env=env,
-    )
-    words = done.stdout.split()
-    if done.returncode or not words:
-        last = done.stderr.strip().splitlines()[-1:] or ["nothing"]
-        raise RuntimeError(f"a process ended with code {done.returncode} and said: {last[0]}")
+    command = [sys.executable, *how, *map(str, arguments)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+    ) as running:
+        try:
+            said, errors = running.communicate(timeout=_TIME_LIMIT)
+        except BaseException:  # Ctrl-C too: nothing is left running
+            running.kill()
+            running.wait()
+            raise
+    words = said.split()
+    if running.returncode or not words:
+        last = errors.strip().splitlines()[-1:] or ["nothing"]
+        raise RuntimeError(f"a process ended with code {running.returncode} and said: {last[0]}")
     return float(words[-1])
 
 
@@ -89,13 +91,10 @@ def child(module: str, *arguments: object | Path) -> Iterator[Child]:
     ) as running:
         try:
             yield Child(running)
-        finally:
             assert running.stdin is not None
-            try:
-                running.stdin.close()
-                running.wait(_END_SECONDS)
-            except (subprocess.TimeoutExpired, OSError):
+            running.stdin.close()
+            running.wait(_END_SECONDS)
+        finally:
+            if running.poll() is None:
                 running.kill()
-            except BaseException:
-                running.kill()
-                raise
+                running.wait()

@@ -17,6 +17,8 @@ from savers.bench.machine import Machine
 __all__ = ["Report", "figure"]
 
 _HEADINGS = ("work", "here", "peer", "times as fast", "physical limit", "bar", "reached")
+_WHOLE = ("work", "reached")
+"""Cells that stay in one line, however narrow the terminal."""
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 
 
@@ -125,7 +127,9 @@ class Report:
 
     def table(self) -> Table:
         """Return the table for a terminal; what the rows, peers and limits are is left out."""
-        table = Table(*_HEADINGS, box=box.SIMPLE_HEAD)
+        table = Table(box=box.SIMPLE_HEAD)
+        for heading in _HEADINGS:
+            table.add_column(heading, no_wrap=heading in _WHOLE)
         colours = {True: "green", False: "red", None: ""}
         for row, result in self.entries:
             here, peer, ratio, limit, bar, reached = _cells(row, result)
