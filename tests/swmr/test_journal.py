@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import h5py
@@ -22,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from h5backends import FlushPolicy, H5Backend, journal, open_h5_file_for_reading
-from h5backends.drivers._journal.guard import GUARD
+from h5backends.drivers._journal.guard import GUARD, _Guard
 from h5backends.drivers._journal.pieces import Pieces
 from h5backends.errors import FileCrashedError, FileFormatError
 from h5backends.heartbeat import WriterState
@@ -568,3 +569,32 @@ def test_pieces_lie_over_a_file_as_writes_would(steps: list[tuple[int, int, bool
     view = bytearray(file[30:70])
     journal.lay_over(memoryview(view), 30, list(pieces))
     assert view == want[30:70]
+
+
+def test_handlers_around_handlers() -> None:
+    """Each scan puts a handler around the one it finds, and the guard its own around that."""
+    guard = _Guard()
+    before = signal.getsignal(signal.SIGINT)
+    came: list[str] = []
+
+    def put_around(name: str) -> None:
+        inner = signal.getsignal(signal.SIGINT)
+        assert callable(inner)
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            came.append(name)
+            inner(number, frame)
+
+        signal.signal(signal.SIGINT, handle)
+
+    try:
+        signal.signal(signal.SIGINT, lambda *_: came.append("first"))
+        for number in range(100):
+            guard.watch()
+            put_around(str(number))
+        guard.watch()
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert came[0] == "99"
+    assert came.count("first") == 1

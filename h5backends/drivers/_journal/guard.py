@@ -25,6 +25,8 @@ _SIGNALS = tuple(
 )
 """That of the keyboard last, see `_Guard._let_go`."""
 _CALLS_LOOKED_AT = 20
+_WATCHED = 8
+"""Handlers that are kept beside the first one, of programs that change them again and again."""
 _LATER = 0.002
 """Seconds, after which HDF5 has probably got what it called for."""
 
@@ -56,7 +58,8 @@ class _Guard:
         self._collecting = False
         self._handlers: dict[Any, Any] = {}
         self._waiting: set[signal.Signals] = set()
-        self._watched: Any = None
+        self._watched: list[Any] = []
+        self._passed = 0
 
     def enter(self) -> None:
         """Begin: until `leave`, signals wait and nothing is collected."""
@@ -128,7 +131,8 @@ class _Guard:
             return
         handler = _get_handler(signal.SIGINT)
         if callable(handler) and handler != self._outside_callbacks:
-            self._watched = handler
+            # Whoever put a handler around ours calls it again: each call goes one handler back.
+            self._watched = [*self._watched[:1], *self._watched[1:][-_WATCHED:], handler]
             _set_handler(signal.SIGINT, self._outside_callbacks)
 
     def _once_more(self) -> None:
@@ -144,7 +148,11 @@ class _Guard:
                 _thread.start_new_thread(self._once_more, ())
                 return
             at = at.f_back
-        self._watched(number, frame)
+        passed, self._passed = self._passed, self._passed + 1
+        try:
+            self._watched[max(0, len(self._watched) - 1 - passed)](number, frame)
+        finally:
+            self._passed = passed
 
 
 GUARD = _Guard()
