@@ -21,6 +21,7 @@ from savers.cli import (
     plot,
     record,
     recovery,
+    scan,
     tree,
     view,
 )
@@ -96,6 +97,16 @@ app.command(
         "h5backends record hdf5://home/me/run.h5 --endpoint http://localhost:5101",
     ),
 )(record.record)
+app.command(
+    short_help="Record a raster scan of a picture, with a simulated microscope.",
+    epilog=_examples(
+        "h5backends scan scan.h5",
+        "h5backends scan scan.h5 --size 200x150 --rate 500 --snake",
+        "h5backends scan scan.h5 --size 200x150 --snake --resume",
+        "h5backends scan tables.h5 --backend tables --image photo.png --overwrite",
+        "h5backends scan hdf5://home/me/scan.h5 --endpoint http://localhost:5101",
+    ),
+)(scan.scan)
 app.command(
     short_help="Show new rows of a file as they are written.",
     epilog=_examples(

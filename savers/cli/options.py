@@ -159,6 +159,11 @@ class Place:
             raise FileFormatError("a directory, not a file", file=given)
         return given if self._exists(given) else layout.file_name(given)
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is a file where a new one would go."""
+        return self._exists(self.new_location())
+
     def _exists(self, location: str) -> bool:
         return self.driver.exists(location, OpenOptions(extra=self.options))
 
