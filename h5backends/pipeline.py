@@ -7,20 +7,25 @@ Where one filter of an array is not known here there is no pipeline, and HDF5's 
 
 from __future__ import annotations
 
-import ctypes
 import logging
-import zlib
-from collections.abc import Callable, Sequence
-from functools import cache
-from importlib import import_module
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from h5backends import filter_plugins
-from h5backends.filter_plugins import BytesLostError, Memory, PluginFilter
-from h5backends.filters import FILTER_IDS
+from h5backends.filter_plugins import BytesLostError
+from h5backends.filter_steps import (
+    FLETCHER32,
+    SHUFFLE,
+    UNREADABLE,
+    Buffer,
+    Step,
+    as_array,
+    plain_memory,
+    step,
+)
 
 __all__ = [
     "FLETCHER32",
@@ -35,14 +40,6 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
-
-SHUFFLE = 2
-FLETCHER32 = 3
-_INT_MAX = 2**31 - 1
-_CODECS = {identifier: name for name, identifier in FILTER_IDS.items()}
-
-Buffer = Memory | NDArray[Any] | bytes
-Allocate = Callable[[int], Buffer]
 
 
 class FilterStep(NamedTuple):
@@ -60,35 +57,6 @@ class Packed(NamedTuple):
     data: Buffer
 
 
-class Step(Protocol):
-    """One filter, ready to be used from any thread."""
-
-    @property
-    def quiet(self) -> bool:
-        """Whether it never calls HDF5, which is not made for several threads.
-
-        Some do, to say that they cannot make sense of bytes.
-        """
-
-    def allocate(self, nbytes: int) -> Buffer:
-        """Return memory for what it is applied to."""
-
-    def apply(self, data: Buffer, allocate: Allocate) -> Buffer | None:
-        """Return the filtered bytes; None, with `data` untouched, if they get no smaller."""
-
-    def undo(self, data: Buffer) -> Buffer:
-        """Return the bytes before they were filtered; ValueError or alike if there are none."""
-
-
-def as_array(data: Buffer) -> NDArray[np.uint8]:
-    """Return bytes as an array that shares their memory."""
-    return np.asarray(data) if isinstance(data, Memory) else np.frombuffer(data, np.uint8)
-
-
-def _plain(nbytes: int) -> NDArray[np.uint8]:
-    return np.empty(nbytes, np.uint8)
-
-
 class Pipeline:
     """The filters of one array.
 
@@ -100,15 +68,15 @@ class Pipeline:
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self._steps = tuple(steps)
-        self._allocates = [*(step.allocate for step in steps[1:]), _plain][: len(steps)]
-        self.quiet = all(step.quiet for step in steps)
+        self._allocates = [*(each.allocate for each in steps[1:]), plain_memory][: len(steps)]
+        self.quiet = all(each.quiet for each in steps)
 
     def __bool__(self) -> bool:
         return bool(self._steps)
 
     def allocate(self, nbytes: int) -> Buffer:
         """Return memory to put the elements of a chunk into, to be packed."""
-        return self._steps[0].allocate(nbytes) if self._steps else _plain(nbytes)
+        return self._steps[0].allocate(nbytes) if self._steps else plain_memory(nbytes)
 
     def pack(self, data: Buffer) -> Packed:
         """Apply the filters to the bytes of one whole chunk; any thread may do it.
@@ -127,9 +95,9 @@ class Pipeline:
             No memory was left, and a filter did not keep the bytes.
         """
         mask = 0
-        for index, (step, allocate) in enumerate(zip(self._steps, self._allocates, strict=True)):
+        for index, (each, allocate) in enumerate(zip(self._steps, self._allocates, strict=True)):
             try:
-                packed = step.apply(data, allocate)
+                packed = each.apply(data, allocate)
             except BytesLostError:
                 raise
             except Exception as exc:  # noqa: BLE001 - a measurement: stored as it is, not lost
@@ -167,7 +135,7 @@ class Pipeline:
         return as_array(data)
 
 
-@cache
+@lru_cache(256)
 def pipeline(filters: tuple[FilterStep, ...]) -> Pipeline | None:
     """Return what applies and undoes these filters; None if one of them is not known here.
 
@@ -178,216 +146,8 @@ def pipeline(filters: tuple[FilterStep, ...]) -> Pipeline | None:
     """
     steps = []
     for each in filters:
-        step = _step(*each)
-        if step is None:
+        known = step(*each)
+        if known is None:
             return None
-        steps.append(step)
+        steps.append(known)
     return Pipeline(steps)
-
-
-def _step(identifier: int, values: tuple[int, ...]) -> Step | None:
-    if identifier == SHUFFLE and values:
-        return _Shuffle(values[0])
-    if identifier == FLETCHER32:
-        return _Fletcher32()
-    codec = _CODECS.get(identifier)
-    if codec == "gzip" and values:
-        return _Gzip(values[0])
-    plugin = None if codec is None else filter_plugins.find(codec)
-    if codec is not None and plugin is not None:
-        return _Plugin(plugin, codec, values)
-    return None
-
-
-class _Shuffle:
-    """The first bytes of all elements, then their second ones, and so on."""
-
-    quiet = True
-    allocate = staticmethod(_plain)
-
-    def __init__(self, itemsize: int) -> None:
-        self._itemsize = itemsize
-        self._native = filter_plugins.shuffles()
-
-    def apply(self, data: Buffer, allocate: Allocate) -> Buffer | None:
-        raw, size = as_array(data), self._itemsize
-        if size == 1 or len(raw) < 2 * size:
-            return data
-        out = allocate(len(raw))
-        place = as_array(out)
-        if self._native is not None and len(raw) < _INT_MAX:
-            self._native[0](size, len(raw), raw.ctypes.data, place.ctypes.data)
-            return out
-        count, whole = len(raw) // size, len(raw) // size * size
-        place[:whole].reshape(size, count)[...] = raw[:whole].reshape(count, size).T
-        place[whole:] = raw[whole:]
-        return out
-
-    def undo(self, data: Buffer) -> Buffer:
-        raw, size = as_array(data), self._itemsize
-        if size == 1 or len(raw) < 2 * size:
-            return data
-        out = _plain(len(raw))
-        if self._native is not None and len(raw) < _INT_MAX:
-            self._native[1](size, len(raw), raw.ctypes.data, out.ctypes.data)
-            return out
-        count, whole = len(raw) // size, len(raw) // size * size
-        elements = out[:whole].reshape(count, size)
-        for index in range(size):  # one by one: numpy would go along the short axis
-            elements[:, index] = raw[index * count : (index + 1) * count]
-        out[whole:] = raw[whole:]
-        return out
-
-
-class _Gzip:
-    """zlib's format, written by the fastest library that keeps to the level.
-
-    ISA-L takes a tenth of zlib's time for what comes out within two percent as small as at zlib's
-    lowest levels; zlib-ng takes half, and from level 3 on makes it no larger.
-    """
-
-    quiet = True
-    allocate = staticmethod(_plain)
-
-    def __init__(self, level: int) -> None:
-        self._level = level
-        self._compress = _compressor(level)
-        self._decompress = _optional("isal.isal_zlib", "decompress") or zlib.decompress
-
-    def apply(self, data: Buffer, allocate: Allocate) -> Buffer | None:
-        packed: bytes = self._compress(as_array(data), self._level)
-        return packed
-
-    def undo(self, data: Buffer) -> Buffer:
-        raw: bytes = self._decompress(as_array(data).data)
-        return raw
-
-
-_ISAL_LEVELS = (1, 2)
-_ZLIB_NG_LEVELS = (3, 4, 5, 6, 7, 8, 9)
-
-
-def _compressor(level: int) -> Callable[..., Any]:
-    found = None
-    if level in _ISAL_LEVELS:
-        found = _optional("isal.isal_zlib", "compress")
-    elif level in _ZLIB_NG_LEVELS:
-        found = _optional("zlib_ng.zlib_ng", "compress")
-    return found or zlib.compress
-
-
-@cache
-def _optional(module: str, name: str) -> Callable[..., Any] | None:
-    try:
-        found: Callable[..., Any] = getattr(import_module(module), name)
-    except (ImportError, AttributeError):
-        return None
-    return found
-
-
-def _errors() -> tuple[type[Exception], ...]:
-    isal: Any = _optional("isal.isal_zlib", "error")
-    return (zlib.error,) if isal is None else (zlib.error, isal)
-
-
-UNREADABLE: tuple[type[Exception], ...] = (
-    *(OSError, RuntimeError, ValueError, TypeError, KeyError, MemoryError),
-    *_errors(),
-)
-"""What undoing a filter raises for bytes that it cannot make sense of."""
-
-
-class _Fletcher32:
-    """The bytes and, behind them, their checksum."""
-
-    quiet = True
-    allocate = staticmethod(_plain)
-
-    def apply(self, data: Buffer, allocate: Allocate) -> Buffer | None:
-        raw = as_array(data)
-        out = _plain(len(raw) + 4)
-        out[:-4] = raw
-        out[-4:] = np.frombuffer(_checksum(raw).to_bytes(4, "little"), np.uint8)
-        return out
-
-    def undo(self, data: Buffer) -> Buffer:
-        raw = as_array(data)
-        if len(raw) < 4:
-            raise ValueError("shorter than its checksum")
-        content = raw[:-4]
-        stored, found = int.from_bytes(raw[-4:].tobytes(), "little"), _checksum(content)
-        # HDF5 before 1.6.3 wrote the two bytes of each half the other way round.
-        swapped = (found & 0x00FF00FF) << 8 | (found & 0xFF00FF00) >> 8
-        if stored not in (found, swapped):
-            raise ValueError("the checksum does not fit the bytes")
-        return content
-
-
-_PIECE = 1 << 15
-"""Words that are summed at once: their weighted sum stays below 2**63."""
-
-
-def _checksum(raw: NDArray[np.uint8]) -> int:
-    """Return Fletcher's checksum as HDF5 forms it: of 16-bit words, the first byte the higher."""
-    if len(raw) % 2:
-        raw = np.append(raw, np.uint8(0))
-    words = raw.view(">u2")
-    low = high = 0
-    for start in range(0, len(words), _PIECE):
-        piece = words[start : start + _PIECE].astype(np.int64)
-        count = len(piece)
-        high += count * low + int(np.dot(piece, np.arange(count, 0, -1, dtype=np.int64)))
-        low += int(piece.sum())
-        low, high = _folded(low), _folded(high)
-    return high << 16 | low
-
-
-def _folded(total: int) -> int:
-    """Return a sum modulo 65535, where only the sum of nothing is 0."""
-    return (total - 1) % 0xFFFF + 1 if total else 0
-
-
-class _Plugin:
-    """A filter of hdf5plugin."""
-
-    @staticmethod
-    def allocate(nbytes: int) -> Buffer:
-        return Memory(nbytes)
-
-    def __init__(self, plugin: PluginFilter, codec: str, values: tuple[int, ...]) -> None:
-        self._plugin = plugin
-        self._codec = codec
-        self._values = (ctypes.c_uint * len(values))(*values)
-        self._decompress = _decompressor(codec)
-        self.quiet = codec in _QUIET or self._decompress is not None
-
-    def apply(self, data: Buffer, allocate: Allocate) -> Buffer | None:
-        memory = data if isinstance(data, Memory) else _copied(data)
-        return memory if self._plugin.run(memory, self._values) else None
-
-    def undo(self, data: Buffer) -> Buffer:
-        if self._decompress is not None:
-            raw: bytes = self._decompress(as_array(data).tobytes())
-            return raw
-        memory = data if isinstance(data, Memory) else _copied(data)
-        if not self._plugin.run(memory, self._values, undo=True):
-            raise ValueError(f"{self._codec} cannot make sense of the bytes")
-        return memory
-
-
-_QUIET = frozenset({"lz4", "zstd"})
-"""Plugins that do not tell HDF5 of bytes they cannot make sense of."""
-
-
-def _decompressor(codec: str) -> Callable[..., Any] | None:
-    """Return what undoes a filter without a word to HDF5, where its plugin does not."""
-    if codec != "blosc":
-        return None
-    return _optional("blosc", "decompress") or _optional("numcodecs.blosc", "decompress")
-
-
-def _copied(data: Buffer) -> Memory:
-    raw = as_array(data)
-    memory = Memory(len(raw))
-    memory.array()[...] = raw
-    return memory

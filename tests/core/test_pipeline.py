@@ -171,6 +171,9 @@ def test_bytes_are_shuffled_alike_with_and_without_blosc(
 def test_filters_that_are_not_known_here_are_left_to_hdf5() -> None:
     assert pipeline((FilterStep(FILTER_IDS["lzf"], (4, 261, 80)),)) is None
     assert pipeline((FilterStep(1, (4,)), FilterStep(32013, ()))) is None
+    # Damaged parameters, by which some plugins divide.
+    for wrong in ((SHUFFLE, (0,)), (1, (77,)), (32001, (2, 2, 0, 9)), (32008, (0, 4, 0))):
+        assert pipeline((FilterStep(*wrong),)) is None
 
 
 def test_a_level_that_the_fast_libraries_lack_is_zlibs(tmp_path: Path) -> None:
