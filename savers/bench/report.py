@@ -17,8 +17,8 @@ from savers.bench.machine import Machine
 __all__ = ["Report", "figure"]
 
 _HEADINGS = ("work", "here", "peer", "times as fast", "physical limit", "bar", "reached")
-_WHOLE = ("work", "reached")
-"""Cells that stay in one line, however narrow the terminal."""
+_WIDE = 120
+_COLOURS = {True: "green", False: "red", None: ""}
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 
 
@@ -57,14 +57,16 @@ def figure(value: float, unit: Unit) -> str:
     return scale.write(value) + scale.suffix
 
 
-def _cell(values: Sequence[float], unit: Unit) -> str:
-    """Write the median and, behind it, half of what the middle half of the rounds covers."""
+def _cell(values: Sequence[float], unit: Unit, *, around: bool) -> str:
+    """Write the median; behind it, if asked, half of what the middle half of the rounds covers."""
     if not values:
         return ""
     middle = median(values)
+    if not around:
+        return figure(middle, unit)
     scale = _scale(middle, unit)
-    around = float(f"{spread(values):.2g}")
-    return f"{scale.write(middle)} ± {scale.write(around)}{scale.suffix}"
+    half = float(f"{spread(values):.2g}")
+    return f"{scale.write(middle)} ± {scale.write(half)}{scale.suffix}"
 
 
 def bar_in_words(bar: Bar, unit: Unit) -> str:
@@ -74,6 +76,14 @@ def bar_in_words(bar: Bar, unit: Unit) -> str:
         return f"{bound} {figure(bar.value, unit)}"
     what = "speed" if bar.at_least else "cost"
     return f"{bound} {_number(bar.value)} x the {bar.against.value}'s {what}"
+
+
+def bar_in_signs(bar: Bar, unit: Unit) -> str:
+    """Say it as short as can be."""
+    bound = "≥" if bar.at_least else "≤"
+    if bar.against is Against.NOTHING:
+        return f"{bound} {figure(bar.value, unit)}"
+    return f"{bound} {_number(bar.value)} x {bar.against.value}"
 
 
 def verdict(result: Result) -> str:
@@ -125,16 +135,30 @@ class Report:
             "the middle half of the rounds covers.",
         ]
 
-    def table(self) -> Table:
-        """Return the table for a terminal; what the rows, peers and limits are is left out."""
+    def table(self, width: int) -> Table:
+        """Return the table for a terminal.
+
+        Parameters
+        ----------
+        width : int
+            Columns of the terminal. What the rows, peers and limits are is left out, in a narrow
+            one also the spread and the limit.
+        """
+        wide = width >= _WIDE
+        left_out = set() if wide else {"physical limit"}
+        headings = [heading for heading in _HEADINGS if heading not in left_out]
         table = Table(box=box.SIMPLE_HEAD)
-        for heading in _HEADINGS:
-            table.add_column(heading, no_wrap=heading in _WHOLE)
-        colours = {True: "green", False: "red", None: ""}
+        for heading in headings:
+            table.add_column(heading, no_wrap=heading == "work", overflow="fold")
         for row, result in self.entries:
-            here, peer, ratio, limit, bar, reached = _cells(row, result)
-            last = Text(reached, colours[result.reached])
-            table.add_row(Text(row.name, "bold"), here, peer, ratio, limit, bar, last)
+            cells = _cells(row, result, around=wide) | {
+                "work": row.name,
+                "bar": bar_in_signs(row.bar, row.unit),
+            }
+            *shown, reached = (Text(cells[heading]) for heading in headings)
+            shown[0].stylize("bold")
+            reached.stylize(_COLOURS[result.reached])
+            table.add_row(*shown, reached)
         return table
 
     def markdown(self) -> str:
@@ -142,11 +166,14 @@ class Report:
         lines = [f"{line}  " for line in self.lines()]
         lines += ["", "| " + " | ".join(_HEADINGS) + " |", "| --- " * len(_HEADINGS) + "|"]
         for row, result in self.entries:
-            here, peer, ratio, limit, *rest = _cells(row, result)
-            peer = f"{peer} ({row.peer.name})" if peer and row.peer else ""
-            limit = f"{limit} ({row.limit})" if limit else ""
-            cells = (f"{row.title} (`{row.name}`)", here, peer, ratio, limit, *rest)
-            lines.append("| " + " | ".join(_escaped(cell) for cell in cells) + " |")
+            cells = _cells(row, result, around=True)
+            cells["work"] = f"{row.title} (`{row.name}`)"
+            if cells["peer"] and row.peer:
+                cells["peer"] += f" ({row.peer.name})"
+            if cells["physical limit"]:
+                cells["physical limit"] += f" ({row.limit})"
+            line = (_escaped(cells[heading]) for heading in _HEADINGS)
+            lines.append(f"| {' | '.join(line)} |")
         notes = [f"- {_escaped(note)}" for note in self.notes()]
         return "\n".join([*lines, *([""] if notes else []), *notes]) + "\n"
 
@@ -159,17 +186,18 @@ class Report:
         }
 
 
-def _cells(row: Row, result: Result) -> tuple[str, str, str, str, str, str]:
-    """Return the cells of a line behind the first."""
+def _cells(row: Row, result: Result, *, around: bool) -> dict[str, str]:
+    """Return the cells of a line by their headings."""
     ratio = result.ratio(result.peer, speed=True)
-    return (
-        _cell(result.ours, row.unit),
-        _cell(result.peer, row.unit),
-        "" if ratio is None else _number(ratio),
-        _cell(result.limit, row.unit),
-        bar_in_words(row.bar, row.unit),
-        verdict(result),
-    )
+    return {
+        "work": row.title,
+        "here": _cell(result.ours, row.unit, around=around),
+        "peer": _cell(result.peer, row.unit, around=around),
+        "times as fast": "" if ratio is None else _number(ratio),
+        "physical limit": _cell(result.limit, row.unit, around=around),
+        "bar": bar_in_words(row.bar, row.unit),
+        "reached": verdict(result),
+    }
 
 
 def _escaped(text: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from savers.cli.console import Exit, err, note, out
 
@@ -90,7 +91,8 @@ def bench(
     report, interrupted = _run(chosen, quick, save)
     save(report)
     # A file or a pipe has room for whole lines.
-    out.print(report.table(), width=None if out.is_terminal else _WIDTH)
+    wide = out if out.is_terminal else Console(width=_WIDTH)
+    wide.print(report.table(wide.width))
     for line in (*report.lines(), *report.notes()):
         out.print(line, markup=False, soft_wrap=True)
     if interrupted:
