@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from h5backends import workers
+from h5backends.chunks import parts
 from h5backends.decoding import ChunkDecoder, Chunked, Raw, chunk_decoder
 from h5backends.types import Box
 
@@ -146,22 +147,12 @@ class ChunkReader:
         self, decoder: ChunkDecoder, box: Box, out: NDArray[Any]
     ) -> Iterator[Callable[[], None]]:
         """Fetch the chunks that a box touches, and say what is left to do for each."""
-        grid = [
-            range(part.start // size * size, part.stop, size)
-            for part, size in zip(box, decoder.chunks, strict=True)
-        ]
-        for offset in itertools.product(*grid):
-            inner, outer, place = [], [], []
-            for start, size, part in zip(offset, decoder.chunks, box, strict=True):
-                low, high = max(start, part.start), min(start + size, part.stop)
-                inner.append(slice(low - start, high - start))
-                outer.append(slice(low, high, 1))
-                place.append(slice(low - part.start, high - part.start))
-            raw = decoder.fetch(offset)
+        for part in parts(box, decoder.chunks):
+            raw = decoder.fetch(part.offset)
             if raw is None:  # nobody wrote it: HDF5 knows the fill value
-                out[tuple(place)] = self.array.read(tuple(outer))
+                out[part.place] = self.array.read(part.outer)
             else:
-                yield _Job(decoder, raw, tuple(inner), out[tuple(place)])
+                yield _Job(decoder, raw, part.inner, out[part.place])
 
 
 class _Job:

@@ -6,9 +6,14 @@ image into pieces, which costs tenfold in time. See `docs/explanations/decisions
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
+from typing import NamedTuple
 
-__all__ = ["block_chunks", "stream_chunks"]
+from h5backends.types import Box
+
+__all__ = ["Part", "block_chunks", "parts", "stream_chunks"]
 
 _STREAM_BYTES = 64 * 1024
 """Target of a stream's chunk: large against the cost of a write, small against a short scan."""
@@ -62,3 +67,40 @@ def block_chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
         if chunks[axis] < shape[axis] or not budget:
             break
     return tuple(chunks)
+
+
+class Part(NamedTuple):
+    """What a box and one chunk have in common."""
+
+    offset: tuple[int, ...]
+    """Where the chunk begins."""
+    outer: Box
+    """The part, counted from the beginning of the array."""
+    inner: Box
+    """From that of the chunk."""
+    place: Box
+    """From that of the box."""
+
+
+def parts(box: Box, chunks: tuple[int, ...]) -> Iterator[Part]:
+    """Iterate over the chunks that a box touches.
+
+    Parameters
+    ----------
+    box : tuple of slice
+        Inside the extent, all steps 1.
+    chunks : tuple of int
+        Chunk shape.
+    """
+    grid = [
+        range(each.start // size * size, each.stop, size)
+        for each, size in zip(box, chunks, strict=True)
+    ]
+    for offset in itertools.product(*grid):
+        outer, inner, place = [], [], []
+        for start, size, each in zip(offset, chunks, box, strict=True):
+            low, high = max(start, each.start), min(start + size, each.stop)
+            outer.append(slice(low, high, 1))
+            inner.append(slice(low - start, high - start))
+            place.append(slice(low - each.start, high - each.start))
+        yield Part(offset, tuple(outer), tuple(inner), tuple(place))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from h5py import h5d
 from numpy.typing import NDArray
 
 from h5backends import workers
+from h5backends.chunks import parts
 from h5backends.drivers._h5py.append import FOREIGN
 from h5backends.drivers._h5py.filters import steps
 from h5backends.pipeline import UNREADABLE, Pipeline, pipeline
@@ -62,13 +62,13 @@ def read(dataset: h5d.DatasetID, dtype: np.dtype[Any], box: Box) -> NDArray[Any]
     if not filters or math.prod(chunks) * dtype.itemsize < _LEAST_CHUNK:
         return None
     out = np.empty(shape, dtype)
-    parts = _parts(box, chunks)
+    touched = parts(box, chunks)
     try:
-        while some := list(itertools.islice(parts, 2 * workers.count())):
-            raw = [dataset.read_direct_chunk(offset) for offset, _, _ in some]
+        while some := list(itertools.islice(touched, 2 * workers.count())):
+            raw = [dataset.read_direct_chunk(part.offset) for part in some]
             futures = [
-                workers.submit(_decode, filters, each, chunks, inner, out[place])
-                for each, (_, inner, place) in zip(raw, some, strict=True)
+                workers.submit(_decode, filters, each, chunks, part.inner, out[part.place])
+                for each, part in zip(raw, some, strict=True)
             ]
             for future in futures:
                 future.result()
@@ -86,20 +86,3 @@ def _decode(
 ) -> None:
     elements = np.frombuffer(filters.unpack(*raw), place.dtype, math.prod(chunks))
     place[...] = elements.reshape(chunks)[inner]
-
-
-def _parts(
-    box: Box, chunks: tuple[int, ...]
-) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...], tuple[slice, ...]]]:
-    """Iterate over the chunks of a box: where each begins, its part, and the place for it."""
-    grid = [
-        range(part.start // size * size, part.stop, size)
-        for part, size in zip(box, chunks, strict=True)
-    ]
-    for offset in itertools.product(*grid):
-        inner, place = [], []
-        for start, size, part in zip(offset, chunks, box, strict=True):
-            low, high = max(start, part.start), min(start + size, part.stop)
-            inner.append(slice(low - start, high - start))
-            place.append(slice(low - part.start, high - part.start))
-        yield offset, tuple(inner), tuple(place)
