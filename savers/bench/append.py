@@ -86,11 +86,13 @@ def _raw(
 @contextmanager
 def _frames(driver: str, setting: Setting) -> Iterator[Works]:
     count = setting.size(5, 300)
+    # Written anew in every round: frames fill a folder in memory soon.
+    ours_path, peer_path, limit_path = (setting.path(f"{n}.h5") for n in ("ours", "peer", "limit"))
     frame = np.random.default_rng(1).integers(0, 60_000, _SHAPE).astype(np.uint16)
 
     def ours() -> float:
         with H5Backend(driver) as h5:
-            h5.open_file(setting.path("ours.h5"), "w")
+            h5.open_file(ours_path, "w")
             array = h5.create_earray("/", "f", "uint16", _SHAPE)
 
             def work() -> None:
@@ -100,10 +102,10 @@ def _frames(driver: str, setting: Setting) -> Iterator[Works]:
 
             seconds = clock(work, count)
             require(np.array_equal(array[count - 1], frame), "the last frame is another one")
-        return _removed(setting, seconds)
+        return seconds
 
     def peer() -> float:
-        with h5py.File(setting.path("peer.h5"), "w", libver=("v110", "v110")) as file:
+        with h5py.File(peer_path, "w", libver=("v110", "v110")) as file:
             array = file.create_dataset(
                 "f", (0, *_SHAPE), "u2", maxshape=(None, *_SHAPE), chunks=(1, *_SHAPE)
             )
@@ -114,11 +116,10 @@ def _frames(driver: str, setting: Setting) -> Iterator[Works]:
                     array[index] = frame
                 file.flush()
 
-            seconds = clock(work, count)
-        return _removed(setting, seconds)
+            return clock(work, count)
 
     def limit() -> float:
-        with _raw(setting.path("limit.h5"), _SHAPE, np.uint16, 1) as (chunk, file):
+        with _raw(limit_path, _SHAPE, np.uint16, 1) as (chunk, file):
 
             def work() -> None:
                 for index in range(count):
@@ -126,27 +127,19 @@ def _frames(driver: str, setting: Setting) -> Iterator[Works]:
                     chunk.write_direct_chunk((index, 0, 0), frame)
                 file.flush()
 
-            seconds = clock(work, count)
-        return _removed(setting, seconds)
+            return clock(work, count)
 
     yield Works(ours, peer, limit)
 
 
-def _removed(setting: Setting, seconds: float) -> float:
-    """Take away what was written: frames fill a folder in memory soon."""
-    for path in setting.folder.glob("*.h5"):
-        path.unlink()
-    return seconds
-
-
 @contextmanager
 def _memory(driver: str, setting: Setting) -> Iterator[Works]:
-    count = setting.size(20_000, 1_000_000)
+    count, their_count = setting.size(20_000, 1_000_000), setting.size(20_000, 200_000)
 
-    def growth(how: str) -> float:
-        return process.number("savers.bench.memory_process", how, count, setting.path("m.h5"))
+    def growth(how: str, numbers: int) -> float:
+        return process.number("savers.bench.memory_process", how, numbers, setting.path("m.h5"))
 
-    yield Works(lambda: growth(driver), lambda: growth("raw"))
+    yield Works(lambda: growth(driver, count), lambda: growth("raw", their_count))
 
 
 @contextmanager
@@ -181,7 +174,7 @@ ROWS = (
     *(
         _row(
             "memory", driver, _memory, "growth of memory over 1,000,000 appends",
-            unit=Unit.BYTES, bar=at_most(20 * 2**20), peer=TABLES, rounds=3,
+            unit=Unit.BYTES, bar=at_most(20 * 2**20), peer=TABLES, rounds=2,
         )
         for driver in LOCAL
     ),
@@ -189,7 +182,7 @@ ROWS = (
         _row(
             "memory-log", driver, _memory_of_log,
             "growth of memory over 1,000,000 points of a DataToExportTimedSaver",
-            unit=Unit.BYTES, bar=at_most(20 * 2**20), rounds=2,
+            unit=Unit.BYTES, bar=at_most(20 * 2**20), rounds=1,
         )
         for driver in LOCAL
     ),

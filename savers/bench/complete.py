@@ -28,7 +28,7 @@ def _scan(setting: Setting) -> tuple[Path, int]:
     count = setting.size(2_000, 32_000)
 
     def make() -> Path:
-        path = setting.path("scan.h5")
+        path = setting.shared_path("scan.h5")
         with h5py.File(path, "w") as file:
             data = np.random.default_rng(0).integers(0, 1000, (count, *_SHAPE), dtype="i4")
             file.create_dataset("data", data=data, chunks=(256, *_SHAPE), maxshape=(None, *_SHAPE))

@@ -44,10 +44,10 @@ def _raw_filters(codec: str) -> dict[str, Any]:
 def _frames(codec: str, level: int | None, setting: Setting) -> Iterator[Works]:
     if codec not in registry.load(_DRIVER).codecs():
         raise RowSkippedError(f"{codec} needs hdf5plugin: pip install 'h5backends[compression]'")
-    count = setting.size(8, 200)
+    count = setting.size(8, 100)
     frames = [np.roll(_frame(), shift, 0) for shift in range(8)]
     path = setting.path("ours.h5")
-    peer_path = setting.path("peer.h5")
+    peer_path, limit_path = setting.path("peer.h5"), setting.path("limit.h5")
 
     def ours() -> float:
         with H5Backend(_DRIVER) as h5:
@@ -86,7 +86,7 @@ def _frames(codec: str, level: int | None, setting: Setting) -> Iterator[Works]:
 
     def limit() -> float:
         """Store chunks that are compressed already."""
-        with h5py.File(peer_path) as kept, h5py.File(setting.path("limit.h5"), "w") as file:
+        with h5py.File(peer_path) as kept, h5py.File(limit_path, "w") as file:
             source = kept["f"].id
             chunks = [source.read_direct_chunk((index, 0, 0)) for index in range(8)]
             target = file.create_dataset(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Hashable, Iterator
@@ -60,7 +61,7 @@ class Setting:
     Parameters
     ----------
     folder : Path
-        Where they may write.
+        For files that several rows share; each row has a folder of its own in it.
     quick : bool
         Only prove that they work; the figures then mean little.
     """
@@ -69,6 +70,8 @@ class Setting:
     quick: bool = False
     resources: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     """Closed at the end of the run."""
+    row_folder: Path | None = None
+    """The folder of the row that is being measured."""
     _kept: dict[Hashable, Any] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
@@ -77,8 +80,22 @@ class Setting:
         return quick if self.quick else full
 
     def path(self, name: str) -> Path:
-        """Return the path of a file that does not exist yet."""
+        """Return the path of a file that does not exist yet, removed with its row."""
+        return (self.row_folder or self.folder) / f"{next(self._numbers)}-{name}"
+
+    def shared_path(self, name: str) -> Path:
+        """Return the path of a file that other rows use as well."""
         return self.folder / f"{next(self._numbers)}-{name}"
+
+    @contextlib.contextmanager
+    def own_folder(self) -> Iterator[None]:
+        """Have a folder for one row."""
+        with tempfile.TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True) as name:
+            self.row_folder = Path(name)
+            try:
+                yield
+            finally:
+                self.row_folder = None
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what several rows share, made by the first that asks."""
@@ -157,7 +174,7 @@ def measure(row: Row, setting: Setting) -> Iterator[Result]:
     """
     result = Result(row.name, row.unit, row.bar, notes=[row.note] if row.note else [])
     try:
-        with _quiet(), row.prepare(setting) as works:
+        with _quiet(), setting.own_folder(), row.prepare(setting) as works:
             if row.peer is not None and works.peer is None:
                 result.notes.append(row.peer.why_missing())
             for number in range(QUICK_ROUNDS if setting.quick else row.rounds):

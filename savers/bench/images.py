@@ -32,7 +32,7 @@ def _stack(setting: Setting) -> tuple[Path, int, int]:
         noise = np.random.default_rng(0)
         images = noise.normal(180, 3, (count, *_SHAPE)).clip(0, 255).astype("u1")
         images[:, 30:50, 100:140] = 60
-        path = setting.path("images.h5")
+        path = setting.shared_path("images.h5")
         with h5py.File(path, "w") as file:
             file.create_dataset(
                 "image", data=images, chunks=(_PER_CHUNK, *_SHAPE), compression="gzip"

@@ -97,12 +97,11 @@ def _growth(costs: list[float]) -> float:
     return statistics.median(late) / statistics.median(early)
 
 
-def _file_of(driver: str, setting: Setting, count: int) -> tuple[Path, float]:
-    """Make a file with so many signals; return how the cost of adding them grew as well."""
-    path = setting.path("many.h5")
+def _growing(driver: str, path: Path, count: int) -> float:
+    """Make a file with so many signals; return how the cost of adding them grew."""
     with DataSaverLoader(path, new_file=True, backend=driver) as saver:
         costs = _costs(saver.add_data, savers, count)
-    return path, _growth(costs)
+    return _growth(costs)
 
 
 @contextmanager
@@ -111,9 +110,7 @@ def _adding(driver: str, setting: Setting) -> Iterator[Works]:
     theirs = setting.peer(PYMODAQ)
 
     def ours() -> float:
-        path, growth = _file_of(driver, setting, count + 1)
-        path.unlink()
-        return growth
+        return _growing(driver, setting.path("ours.h5"), count + 1)
 
     def peer() -> float:
         names = points.names_of(theirs)
@@ -140,9 +137,13 @@ def _load(path: Path, driver: str, count: int, times: int) -> float:
 
 def _many(driver: str, setting: Setting) -> tuple[Path, int]:
     count = setting.size(100, 10_000)
-    return setting.once(
-        ("many signals", driver), lambda: _file_of(driver, setting, count)[0]
-    ), count
+
+    def make() -> Path:
+        path = setting.shared_path("many.h5")
+        _growing(driver, path, count)
+        return path
+
+    return setting.once(("many signals", driver), make), count
 
 
 @contextmanager
@@ -178,7 +179,8 @@ def _loading(driver: str, setting: Setting) -> Iterator[Works]:
 @contextmanager
 def _loading_from_small(driver: str, setting: Setting) -> Iterator[Works]:
     path, count = _many(driver, setting)
-    small, _ = _file_of(driver, setting, _FEW)
+    small = setting.path("few.h5")
+    _growing(driver, small, _FEW)
     yield Works(lambda: _load(path, driver, count, 30) / _load(small, driver, _FEW, 30))
 
 
@@ -196,13 +198,13 @@ def _rows() -> Iterator[Row]:
         yield Row(
             f"add-growth-{driver}",
             f"add_data into one group, {driver}: the 10,000th call against the 10th",
-            Unit.FACTOR, at_most(1.5), adding, PYMODAQ, rounds=3,
+            Unit.FACTOR, at_most(1.5), adding, PYMODAQ, rounds=2,
             note="pymodaq_data: its 150th call against its 10th",
         )  # fmt: skip
         yield Row(
             f"load-{driver}", f"load one signal of 10,000, {driver}",
             Unit.SECONDS, at_most(0.005), loading, PYMODAQ,
-            "raw h5py: two arrays and their attributes", rounds=3,
+            "raw h5py: two arrays and their attributes", rounds=2,
         )  # fmt: skip
         yield Row(
             f"load-growth-{driver}",

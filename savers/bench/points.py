@@ -100,7 +100,7 @@ _Measured = Callable[[Any, str, Path, int], float]
 def _point(
     measured: _Measured, nbytes: int, full: int, driver: str, setting: Setting
 ) -> Iterator[Works]:
-    count, their_count = setting.size(1_000, full), setting.size(20, 200)
+    count, their_count = setting.size(1_000, full), setting.size(20, 100)
     theirs = setting.peer(PYMODAQ)
 
     def work(names: Any, points_: int) -> float:

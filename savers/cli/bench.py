@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -122,6 +123,7 @@ def _run(rows: list[Row], quick: bool, save: Callable[[Report], None]) -> tuple[
         folder, in_memory = stack.enter_context(machine.folder())
         report = Report(machine.Machine(in_memory), quick, [])
         setting = Setting(folder, quick, stack)
+        stack.enter_context(_ended_like_ctrl_c())
         try:
             for number, row in enumerate(rows, 1):
                 with err.status(f"{number} of {len(rows)}: {row.name}"):
@@ -136,6 +138,19 @@ def _run(rows: list[Row], quick: bool, save: Callable[[Report], None]) -> tuple[
             report.machine.finish()
             return report, True
     return report, False
+
+
+@contextlib.contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """Have whoever ends this program leave no files behind, and show what there is."""
+    names = ("SIGTERM", "SIGHUP", "SIGBREAK")  # not every system has all of them
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {n: signal.signal(n, signal.default_int_handler) for n in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _outcome(report: Report) -> str:

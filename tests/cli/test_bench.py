@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from savers.bench import registry
+from savers.bench import process, registry
 from savers.bench.figures import (
     Against,
     Result,
@@ -307,18 +307,47 @@ def test_interrupted_in_this_process(
 
 
 @posix
-def test_interrupted_from_outside(start: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_from_outside(start: Any, tmp_path: Path, number: int) -> None:
     path = tmp_path / "a.json"
     running = start(
         "bench", "--quick", "--rows", FAST, "import", "memory", "--json", path,
         TMPDIR=str(tmp_path),
     )  # fmt: skip
     running.until(path.exists, "the first row")
-    running.signal(signal.SIGINT)
+    running.signal(number)
     assert running.finish() == 130
     assert FAST in "\n".join(running.lines)
     assert "Traceback" not in running.errors, running.errors
     assert json.loads(path.read_text())["rows"][0]["name"] == FAST
+
+
+def test_files_of_a_row_go_with_it(tmp_path: Path) -> None:
+    setting = Setting(tmp_path)
+    paths: list[Path] = []
+
+    def ours() -> float:
+        paths.append(setting.path("a"))
+        paths[-1].write_text("x")
+        return 1.0
+
+    shared = setting.shared_path("a")
+    shared.write_text("x")
+    assert len([*measure(row(Works(ours)), setting)]) == 8
+    assert len(set(paths)) == 7
+    assert not any(path.exists() for path in paths)
+    assert [*tmp_path.iterdir()] == [shared]
+
+
+def test_the_server_needs_no_pytest() -> None:
+    code = "import sys; sys.modules['pytest'] = sys.modules['hypothesis'] = None\n"
+    code += "from h5backends.testing.hsds import HSDS, why_unavailable; print(1)"
+    assert process.number("-c", code) == 1
+
+
+def test_a_process_that_fails() -> None:
+    with pytest.raises(RuntimeError, match=r"code 1 and said: ValueError: too hot"):
+        process.number("-c", "raise ValueError('too hot')")
 
 
 def test_a_busy_machine_is_told() -> None:
