@@ -5,6 +5,7 @@ Importing it loads none of the three libraries; each is loaded when a file is op
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from h5backends.types import Capability, GroupType, SaveType
 
     backends_available: list[str]
+
+# Quiet unless the program wants to hear: logging would print warnings by itself.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __version__ = "0.1.0"
 

@@ -5,6 +5,7 @@ The names and the file layout are PyMoDAQ's; any driver of :mod:`h5backends` can
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from savers.signals import H5Saver
     from savers.timed import DataToExportTimedSaver
     from savers.writer import BackgroundWriter, QueueFullError, WriterCounters
+
+# Quiet unless the program wants to hear: logging would print warnings by itself.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _HOMES = {
     "Axis": "data",
