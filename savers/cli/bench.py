@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from h5backends.errors import StorageError
 from savers.cli.console import Exit, err, note, out
 
 if TYPE_CHECKING:
@@ -90,12 +91,12 @@ def bench(
             output.write(rendered(report))
 
     report, interrupted = _run(chosen, quick, save)
-    save(report)
     # A file or a pipe has room for whole lines.
     wide = out if out.is_terminal else Console(width=_WIDTH)
     wide.print(report.table(wide.width))
     for line in (*report.lines(), *report.notes()):
         out.print(line, markup=False, soft_wrap=True)
+    save(report)
     if interrupted:
         raise typer.Exit(Exit.INTERRUPTED)
     raise typer.Exit(Exit.FAILURE if report.failed else Exit.OK)
@@ -131,7 +132,8 @@ def _run(rows: list[Row], quick: bool, save: Callable[[Report], None]) -> tuple[
                         if not done:
                             report.entries.append((row, result))
                 report.machine.finish()
-                save(report)
+                with contextlib.suppress(StorageError):  # told at the end, behind the table
+                    save(report)
                 note(f"{number} of {len(rows)}: {row.name} {_outcome(report)}")
         except KeyboardInterrupt:
             note("interrupted: this is what there is so far")
@@ -145,7 +147,9 @@ def _ended_like_ctrl_c() -> Iterator[None]:
     """Have whoever ends this program leave no files behind, and show what there is."""
     names = ("SIGTERM", "SIGHUP", "SIGBREAK")  # not every system has all of them
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {n: signal.signal(n, signal.default_int_handler) for n in numbers}
+    # A program started with nohup wants to outlive its terminal.
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {n: signal.signal(n, signal.default_int_handler) for n in heard}
     try:
         yield
     finally:

@@ -21,9 +21,6 @@ import pytest
 from h5backends import FlushPolicy, H5Backend, filter_steps
 from h5backends.pipeline import pipeline
 from tests.benchmarks.harness import QUICK, clock, compare
-from tests.benchmarks.test_append import folder
-
-__all__ = ["folder"]
 
 CODECS: dict[str, dict[str, Any]] = {
     "gzip": {"compression": "gzip", "compression_opts": 1, "shuffle": True},

@@ -252,6 +252,25 @@ def test_a_folder_that_is_not_there(run: Any, tmp_path: Path) -> None:
     assert run("bench", "--rows", FAST, "--json", tmp_path, "--overwrite").code == 1
 
 
+def test_a_full_disk_does_not_hide_the_table(
+    run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+
+    def ours() -> float:
+        if folder.is_dir():
+            folder.rmdir()
+        return 1.0
+
+    monkeypatch.setattr(registry, "ROWS", (row(Works(ours, lambda: 3.0)),))
+    result = run("bench", "--json", folder / "a.json")
+    assert result.code == 1
+    assert "yes, 3" in result.out
+    assert "cannot be written" in result.err
+    assert "Traceback" not in result.err
+
+
 def test_only_what_is_between_the_marks(run: Any, tmp_path: Path) -> None:
     path = tmp_path / "page.md"
     path.write_text(f"# Before\n\n{BEGIN}\nold\n{END}\n\nafter \\1\n")
