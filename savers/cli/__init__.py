@@ -186,6 +186,7 @@ app.command(
         "h5backends bench --quick",
         "h5backends bench --rows append walk-tables",
         "h5backends bench --json figures.json --markdown table.md",
+        "h5backends bench --from figures.json --rows timed --markdown README.md",
     ),
 )(bench.bench)
 

@@ -59,6 +59,12 @@ def bench(
             "<!-- bench --> and <!-- /bench -->, between them.",
         ),
     ] = None,
+    earlier: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="FILE", help="Measure nothing, show what --json wrote earlier."
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace these files if they are there.")
     ] = False,
@@ -68,7 +74,7 @@ def bench(
     Every row has the peer's figure of the same run, its physical limit and a bar. A peer that is
     not installed leaves its cell empty. Ctrl-C shows what there is so far.
     """
-    from savers.bench import registry
+    from savers.bench import registry, stored
     from savers.bench.output import Output
     from savers.bench.report import Report
 
@@ -90,7 +96,10 @@ def bench(
         for output, rendered in outputs:
             output.write(rendered(report))
 
-    report, interrupted = _run(chosen, quick, save)
+    if earlier is None:
+        report, interrupted = _run(chosen, quick, save)
+    else:
+        report, interrupted = stored.load(earlier, chosen), False
     # A file or a pipe has room for whole lines.
     wide = out if out.is_terminal else Console(width=_WIDTH)
     wide.print(report.table(wide.width))

@@ -284,6 +284,28 @@ def test_only_what_is_between_the_marks(run: Any, tmp_path: Path) -> None:
         assert text.count(f"`{FAST}`") == 1
 
 
+def test_an_earlier_run_is_shown_again(run: Any, tmp_path: Path) -> None:
+    figures, whole, part = tmp_path / "figures.json", tmp_path / "whole.md", tmp_path / "part.md"
+    measure = ("--quick", "--rows", "append-number", "dereference")
+    first = run("bench", *measure, "--json", figures, "--markdown", whole)
+    again = run("bench", "--from", figures, "--markdown", part, "--rows", "append-number")
+    assert again.code == 0, again.err
+    assert "1 of" not in again.err, "nothing was measured"
+    lines = [line for line in whole.read_text().splitlines() if "dereference" not in line]
+    assert part.read_text().split() == " ".join(lines).split()
+    assert run("bench", "--from", figures).out == first.out
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"rows": [{}]}', '{"rows": [], "machine": 3}'])
+def test_an_earlier_run_of_another_kind(run: Any, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    result = run("bench", "--from", path)
+    assert result.code == 1
+    assert "not a comparison" in result.err
+    assert run("bench", "--from", tmp_path / "no.json").code == 1
+
+
 def test_a_failure_is_the_exit_code(
     run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
