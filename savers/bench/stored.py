@@ -51,6 +51,10 @@ def load(path: Path, rows: Sequence[Row]) -> Report:
 
 
 def _result(row: Row, entry: dict[str, Any]) -> Result:
-    samples = ([float(value) for value in entry[key]] for key in ("ours", "peer", "limit"))
+    ours, peer, limit = (
+        [float(value) for value in entry[key]] for key in ("ours", "peer", "limit")
+    )
     notes = [str(note) for note in entry["notes"]]
-    return Result(row.name, row.unit, row.bar, *samples, notes, bool(entry["failed"]))
+    return Result(
+        row.name, row.unit, row.bar, ours, peer, limit, notes, failed=bool(entry["failed"])
+    )
