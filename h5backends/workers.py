@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-__all__ = ["count", "submit"]
+__all__ = ["cores", "count", "submit"]
 
 _MOST = 32
 
@@ -17,13 +17,16 @@ T = TypeVar("T")
 _pools: dict[int, ThreadPoolExecutor] = {}
 
 
-def count() -> int:
-    """Return how many threads there are: as many as processors that this process may use."""
+def cores() -> int:
+    """Return how many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):  # Linux; elsewhere a process has them all
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    return max(2, min(_MOST, cores))
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def count() -> int:
+    """Return how many threads there are: about as many as processors."""
+    return max(2, min(_MOST, cores()))
 
 
 def submit(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:

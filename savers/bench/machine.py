@@ -14,6 +14,8 @@ from typing import Any
 
 import psutil
 
+from h5backends import workers
+
 __all__ = ["Machine", "folder"]
 
 _MEMORY = Path("/dev/shm")
@@ -52,13 +54,6 @@ def _has_room_in_memory() -> bool:
     return bool(psutil.disk_usage(str(_MEMORY)).free > _ROOM)
 
 
-def _cores() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # Linux; elsewhere a process has them all
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _versions() -> dict[str, str]:
     found = {}
     for name in _PACKAGES:
@@ -94,7 +89,7 @@ class Machine:
 
     in_memory: bool
     system: str = field(default_factory=lambda: f"{platform.system()} {platform.machine()}")
-    cores: int = field(default_factory=_cores)
+    cores: int = field(default_factory=workers.cores)
     memory: int = field(default_factory=lambda: int(psutil.virtual_memory().total))
     """Bytes."""
     load_before: float = field(default_factory=_load)
