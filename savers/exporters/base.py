@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -63,7 +64,8 @@ class Exporter(ABC):
         node : Node
             What to export.
         target : Path
-            Does not exist yet. It gets its final name when this method has returned.
+            A file, or a folder, that does not exist yet. It gets its final name when this method
+            has returned.
         progress : callable, optional
             To be told how far it is.
         """
@@ -105,7 +107,7 @@ def new_file(target: Path, overwrite: bool) -> Iterator[Path]:
     part = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex[:8]}.part")
     try:
         yield part
-        if not overwrite:
+        if not overwrite and not part.is_dir():  # a folder takes no name that is taken
             _reserve(target)
         os.replace(part, target)
     except H5Error as exc:
@@ -115,6 +117,8 @@ def new_file(target: Path, overwrite: bool) -> Iterator[Path]:
     except OSError as exc:
         raise _translated(exc, target) from exc
     finally:
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
         with suppress(FileNotFoundError):
             part.unlink()
 

@@ -38,7 +38,7 @@ class Hdf5Exporter(Exporter):
     """
 
     extension: ClassVar[str] = "h5"
-    other_extensions: ClassVar[tuple[str, ...]] = ("hdf5", "hdf", "nxs")
+    other_extensions: ClassVar[tuple[str, ...]] = ("hdf5", "hdf")
     description: ClassVar[str] = "HDF5 file"
 
     def __init__(self, backend: str = DEFAULT_BACKEND) -> None:

@@ -17,9 +17,11 @@ GROUP = "h5backends.exporters"
 _OWN = {
     "csv": "savers.exporters.delimited:CsvExporter",
     "hdf5": "savers.exporters.hdf5:Hdf5Exporter",
+    "nexus": "savers.exporters.nexus:NexusExporter",
     "npy": "savers.exporters.archive:NpyExporter",
     "npz": "savers.exporters.archive:NpzExporter",
     "text": "savers.exporters.delimited:TextExporter",
+    "zarr": "savers.exporters.zarr_:ZarrExporter",
 }
 """Those of this package, which need no metadata of an installation to be found."""
 

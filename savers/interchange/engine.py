@@ -7,7 +7,7 @@ of this package before a file is opened.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from xarray.backends import BackendEntrypoint
@@ -15,7 +15,7 @@ from xarray.backends import BackendEntrypoint
 if TYPE_CHECKING:
     import xarray as xr
 
-    from h5backends.nodes import CARRAY, GROUP
+    from h5backends.nodes import CARRAY
 
 __all__ = ["H5BackendsEntrypoint"]
 
@@ -102,7 +102,7 @@ class H5BackendsEntrypoint(BackendEntrypoint):
         """
         opened = _Opened(filename_or_obj, backend, endpoint, username, password)
         top = opened.node(group or "/")
-        found = dict(opened.datasets(top, "/", None, drop_variables))
+        found = opened.datasets(top, drop_variables)
         found["/"].set_close(opened.manager.close)
         return found
 
@@ -175,20 +175,16 @@ class _Opened:
 
         group = node if isinstance(node, GROUP) else node.parent_node
         found = dataset_of(self._loader, self.manager, group, arrays, dimensions)
-        names = [drop] if isinstance(drop, str) else list(drop or ())
-        return found.drop_vars(names, errors="ignore")
+        return _without(found, drop)
 
-    def datasets(
-        self, group: GROUP, path: str, above: Any, drop: str | Iterable[str] | None
-    ) -> Iterator[tuple[str, xr.Dataset]]:
-        """Iterate over a group and those below it."""
-        from h5backends.nodes import CARRAY, GROUP
-        from savers.interchange.groups import Dimensions
+    def datasets(self, top: Any, drop: str | Iterable[str] | None) -> dict[str, xr.Dataset]:
+        """Return those of a group and of all below it, by their paths."""
+        from savers.interchange.groups import datasets_below
 
-        dimensions = Dimensions() if above is None else above.below()
-        children = group.children()
-        arrays = [child for child in children.values() if isinstance(child, CARRAY)]
-        yield path, self.dataset(group, arrays, dimensions, drop)
-        for name, child in children.items():
-            if isinstance(child, GROUP):
-                yield from self.datasets(child, f"{path.rstrip('/')}/{name}", dimensions, drop)
+        found = datasets_below(self._loader, self.manager, top)
+        return {path: _without(dataset, drop) for path, dataset in found}
+
+
+def _without(dataset: xr.Dataset, drop: str | Iterable[str] | None) -> xr.Dataset:
+    names = [drop] if isinstance(drop, str) else list(drop or ())
+    return dataset.drop_vars(names, errors="ignore")

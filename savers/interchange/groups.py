@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from xarray.core.indexing import LazilyIndexedArray
 
-from h5backends.nodes import CARRAY, GROUP, VLARRAY
+from h5backends.nodes import CARRAY, GROUP, VLARRAY, Node
 from savers.enums import DataType
 from savers.exporters.axis_column import AxisColumn, axes_of
 from savers.exporters.belonging import kind_of, refreshed
@@ -22,7 +22,7 @@ from savers.loader import DataLoader
 from savers.plain import plain
 from savers.view.model.dims import describe
 
-__all__ = ["Dimensions", "dataset_of"]
+__all__ = ["Dimensions", "dataset_of", "datasets_below"]
 
 _DATA = (DataType.data, DataType.data_enlargeable)
 _BESIDE = (DataType.axis, DataType.error)
@@ -93,6 +93,49 @@ def dataset_of(
         if signal.node.path not in used:
             builder.add(signal, axes)
     return builder.dataset(group)
+
+
+def datasets_below(
+    loader: DataLoader,
+    manager: Any,
+    node: Node,
+    path: str = "/",
+    above: Dimensions | None = None,
+    chosen: Container[str] | None = None,
+) -> Iterator[tuple[str, xr.Dataset]]:
+    """Iterate over a group and those below it.
+
+    Parameters
+    ----------
+    loader, manager
+        See :func:`dataset_of`.
+    node : Node
+        The group; or one array, which is then alone in the group that it is in.
+    path : str
+        What to call the group.
+    above : Dimensions, optional
+        Those of the dataset above.
+    chosen : container of str, optional
+        Paths of the arrays that are wanted, by default all.
+
+    Yields
+    ------
+    str, Dataset
+    """
+    dimensions = Dimensions() if above is None else above.below()
+    group = node if isinstance(node, GROUP) else node.parent_node
+    assert group is not None
+    children = group.children() if node is group else {"": node}
+    arrays = [
+        child
+        for child in children.values()
+        if isinstance(child, CARRAY) and (chosen is None or child.path in chosen)
+    ]
+    yield path, dataset_of(loader, manager, group, arrays, dimensions)
+    for name, child in children.items():
+        if isinstance(child, GROUP):
+            lower = f"{path.rstrip('/')}/{name}"
+            yield from datasets_below(loader, manager, child, lower, dimensions, chosen)
 
 
 def _is_shown(array: CARRAY) -> bool:
