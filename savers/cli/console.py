@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from h5backends.errors import FileCrashedError, H5Error
+from h5backends.errors import FileBusyError, FileCrashedError, H5Error
 
 __all__ = [
     "Exit",
@@ -54,7 +54,7 @@ class Exit(IntEnum):
     DAMAGED = 5
     """The file is damaged, and mending its header would not help."""
     BUSY = 6
-    """Another program is writing the file."""
+    """Another program is writing the file, or has it open."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C; other signals give 128 plus their number."""
 
@@ -138,6 +138,8 @@ def complain(error: H5Error) -> Exit:
         if text:
             err.print(f"  {label + ':':<10}", style="dim", end="")
             err.print(text, markup=False, soft_wrap=True)
+    if isinstance(error, FileBusyError):
+        return Exit.BUSY
     return Exit.CRASHED if isinstance(error, FileCrashedError) else Exit.FAILURE
 
 

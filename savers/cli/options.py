@@ -64,7 +64,8 @@ def _node_paths(ctx: typer.Context, incomplete: str) -> list[str]:
     ):
         group = h5.get_node(above or "/")
         names = group.children_name() if isinstance(group, GROUP) else []
-        found = [f"{above}/{name}" for name in names if name.startswith(begun)]
+        lead = "" if begun and begun == incomplete else f"{above}/"
+        found = [lead + name for name in names if name.startswith(begun)]
         only = h5.get_node(found[0]) if len(found) == 1 else None
         if isinstance(only, GROUP):  # go on below it, or the next Tab would find nothing new
             found += [f"{found[0]}/{name}" for name in only.children_name()]

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from h5backends import H5Backend
 from tests.cli.conftest import posix
+from tests.conftest import LOCAL
 
-USAGE, FAILURE = 2, 1
+USAGE, FAILURE, BUSY = 2, 1, 6
 
 
 @pytest.fixture
@@ -108,6 +110,81 @@ def test_no_such_node(run: Any, tmp_path: Path) -> None:
     result = run("follow", path, "--node", "/RawData/nothing")
     assert result.code == FAILURE
     assert "/RawData/nothing" in result.err
+
+
+HOLDER = """
+import sys
+from h5backends import H5Backend
+with H5Backend(sys.argv[2]) as h5:
+    h5.open_file(sys.argv[1], "x")
+    h5.create_earray("/", "stream", "f8").append([1.0])
+    h5.flush()
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("driver", LOCAL)
+def test_a_locked_file(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driver: str
+) -> None:
+    """It is told who has it, with an exit code of its own."""
+    monkeypatch.chdir(tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, "held.h5", driver],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "ready\n"
+        for command, *more in (
+            ["tree"],
+            ["info"],
+            ["plot", "-o", "x.png"],
+            ["export", "-o", "x.npz"],
+            ["copy", "x.h5"],
+        ):
+            result = run(command, "held.h5", *more)
+            assert result.code == BUSY, result
+            assert f"pid {holder.pid}" in result.err
+        holder.communicate()
+    assert os.listdir(tmp_path) == ["held.h5"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("info held.h5 /gr", ["/group", "/group/below"]),
+        ("info held.h5 gro", ["group", "group/below"]),
+        ("plot held.h5 /group/", ["/group/below"]),
+        ("tree missing.h5 ", []),
+        ("info missing.h5 /", []),
+        ("info hdf5://home/me/x.h5 /", []),
+        ("export held.h5 --format np", ["npy", "npz"]),
+    ],
+)
+def test_completion(tmp_path: Path, words: str, expected: list[str]) -> None:
+    with H5Backend("h5py") as h5:
+        h5.open_file(tmp_path / "held.h5", "x")
+        h5.create_carray(h5.get_set_group("/", "group"), "below", [1.0])
+    line = f"h5backends {words}"
+    done = subprocess.run(
+        [sys.executable, "-c", "from savers.cli import main; main()"],
+        env=os.environ
+        | {
+            "_H5BACKENDS_COMPLETE": "complete_bash",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(len(line.split(" ")) - 1),
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.split() == expected, done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @posix

@@ -163,7 +163,7 @@ def test_not_over_a_file_that_is_being_written(run: Any, start: Any, tmp_path: P
     recorder = start("record", tmp_path / "run.h5", "--rate", 50)
     recorder.until((tmp_path / "run.h5").exists, "the file")
     result = run("copy", tmp_path / "scan.h5", tmp_path / "run.h5", "--overwrite")
-    assert result.code == 1
+    assert result.code == 6
     assert f"pid {recorder.process.pid}" in result.err
     recorder.signal(signal.SIGINT)
     assert recorder.finish() == 130, recorder.errors
