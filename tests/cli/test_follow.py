@@ -192,7 +192,7 @@ def test_what_live_reading_needs(start: Any, run: Any, tmp_path: Path, options: 
     recorder.until(path.exists, "the file")
     result = run("follow", path)
     assert recorder.alive, recorder.errors
-    assert result.code == 1
+    assert result.code == 6
     assert f"pid {recorder.process.pid}" in result.err
     assert "SWMR" in result.err
 
