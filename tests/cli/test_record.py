@@ -100,7 +100,7 @@ def test_file_in_use_is_not_replaced(run: Any, tmp_path: Path) -> None:
         file["precious"] = 1
         file.flush()
         result = run("record", path, "--overwrite", "--seconds", 0.1)
-        assert result.code == 1
+        assert result.code == 6
         assert "is open in" in result.err
     with h5py.File(path) as file:
         assert file["precious"][()] == 1
