@@ -269,14 +269,14 @@ class ChunkQueue:
         """Have the array end before a chunk that could not be stored, and HDF5 forget that chunk.
 
         It remembers the latest chunk it looked up, also where writing it failed before the chunk
-        was entered into the index; writing it again would then go nowhere without an error.
+        was entered into the index; writing it again would then go nowhere without an error. So it
+        is made to look up one that is not there. One that is may be in its cache, and is then not
+        looked up.
         """
-        driver, rows = self._session.driver, self._rows
-        other = length - rows if length else rows
-        box = (slice(other, other + 1, 1), *(slice(0, 1, 1) for _ in self._row_shape))
+        driver, behind = self._session.driver, length + self._rows
+        box = (slice(behind, behind + 1, 1), *(slice(0, 1, 1) for _ in self._row_shape))
         try:
-            if not length:
-                driver.resize(self._handle, 2 * rows)
+            driver.resize(self._handle, behind + 1)
             driver.read(self._handle, box)
         except H5Error as exc:
             _log.debug("%s: %s", driver.location, exc)

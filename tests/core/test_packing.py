@@ -299,7 +299,8 @@ class TestBounds:
             before = process.memory_info().rss
             for index in range(160):
                 array.append(values[index % 4])
-            assert process.memory_info().rss - before < 64 * 2**20
+            # Of 320 MiB at most 64 wait, beside what they become and what the threads work in.
+            assert process.memory_info().rss - before < 160 * 2**20
             assert len(array) == 200
 
 
@@ -349,8 +350,9 @@ def test_a_full_disk_loses_nothing(
             except StorageError:
                 break
             taken += 1
-        with pytest.raises(StorageError):
-            h5.flush()
+        for _ in range(3):  # each try must find HDF5 as if it were the first
+            with pytest.raises(StorageError):
+                h5.flush()
         assert len(array) == taken
         monkeypatch.undo()
         ballast.drop()
