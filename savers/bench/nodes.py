@@ -26,6 +26,7 @@ __all__ = ["ROWS"]
 _ARRAYS = 99
 """In each group."""
 _FEW = 100
+_TENTH, _NEARBY = 10, 50
 
 
 # -- walking ------------------------------------------------------------------------------------
@@ -79,29 +80,37 @@ def _data(names: Any, number: int) -> Any:
     return names.DataRaw("d", data=[np.arange(50.0) + number], axes=[axis])
 
 
-def _costs(add: Any, names: Any, count: int) -> list[float]:
-    """Return the seconds of each of so many calls, the data made beforehand."""
-    costs = []
-    for number in range(count):
-        data = _data(names, number)
-        start = time.perf_counter()
-        add("/RawData", data)
-        costs.append(time.perf_counter() - start)
-    return costs
+def _add(saver: Any, names: Any, number: int) -> float:
+    """Return the seconds of one call, its data made beforehand."""
+    data = _data(names, number)
+    start = time.perf_counter()
+    saver.add_data("/RawData", data)
+    return time.perf_counter() - start
 
 
-def _growth(costs: list[float]) -> float:
-    """Return how many times the tenth call the last ones cost, as medians of calls nearby."""
-    nearby = min(50, len(costs) // 4)
-    early, late = costs[5 : 5 + nearby], costs[-nearby:]
+def _growth(many: Any, few: Any, names: Any, count: int) -> float:
+    """Fill a file up to `count` signals; return how many times the tenth call the last ones cost.
+
+    The last calls and the tenth one, in another file, are made in turns: whatever
+    else the machine does meets both.
+    """
+    nearby = min(_NEARBY, count // 4)
+    for number in range(count - nearby):
+        _add(many, names, number)
+    for number in range(_TENTH):
+        _add(few, names, number)
+    late, early = [], []
+    for number in range(nearby):
+        late.append(_add(many, names, count - nearby + number))
+        early.append(_add(few, names, _TENTH + number))
     return statistics.median(late) / statistics.median(early)
 
 
-def _growing(driver: str, path: Path, count: int) -> float:
-    """Make a file with so many signals; return how the cost of adding them grew."""
+def _make(driver: str, path: Path, count: int) -> None:
+    """Make a file with so many signals."""
     with DataSaverLoader(path, new_file=True, backend=driver) as saver:
-        costs = _costs(saver.add_data, savers, count)
-    return _growth(costs)
+        for number in range(count):
+            _add(saver, savers, number)
 
 
 @contextmanager
@@ -110,13 +119,20 @@ def _adding(driver: str, setting: Setting) -> Iterator[Works]:
     theirs = setting.peer(PYMODAQ)
 
     def ours() -> float:
-        return _growing(driver, setting.path("ours.h5"), count + 1)
+        options = {"new_file": True, "backend": driver}
+        with (
+            DataSaverLoader(setting.path("many.h5"), **options) as many,
+            DataSaverLoader(setting.path("few.h5"), **options) as few,
+        ):
+            return _growth(many, few, savers, count)
 
     def peer() -> float:
         names = points.names_of(theirs)
-        saver = points.opened(names, driver, setting.path("theirs.h5"))
-        growth = _growth(_costs(names.DataSaverLoader(saver).add_data, names, their_count))
-        saver.close_file()
+        files = [points.opened(names, driver, setting.path("theirs.h5")) for _ in range(2)]
+        many, few = (names.DataSaverLoader(file) for file in files)
+        growth = _growth(many, few, names, their_count)
+        for file in files:
+            file.close_file()
         return growth
 
     yield Works(ours, peer if theirs else None)
@@ -140,7 +156,7 @@ def _many(driver: str, setting: Setting) -> tuple[Path, int]:
 
     def make() -> Path:
         path = setting.shared_path("many.h5")
-        _growing(driver, path, count)
+        _make(driver, path, count)
         return path
 
     return setting.once(("many signals", driver), make), count
@@ -180,7 +196,7 @@ def _loading(driver: str, setting: Setting) -> Iterator[Works]:
 def _loading_from_small(driver: str, setting: Setting) -> Iterator[Works]:
     path, count = _many(driver, setting)
     small = setting.path("few.h5")
-    _growing(driver, small, _FEW)
+    _make(driver, small, _FEW)
     yield Works(lambda: _load(path, driver, count, 30) / _load(small, driver, _FEW, 30))
 
 
