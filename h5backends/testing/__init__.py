@@ -35,7 +35,7 @@ _HOMES = {
     "same": "comparison",
 }
 
-if sys.modules.get("pytest") is not None:  # before the first of them is imported: failures then show values
+if sys.modules.get("pytest") is not None:  # failures then show values
     sys.modules["pytest"].register_assert_rewrite(
         *(
             f"{__name__}.{part}"
