@@ -59,6 +59,7 @@ class _Guard:
         self._handlers: dict[Any, Any] = {}
         self._waiting: set[signal.Signals] = set()
         self._watched: list[Any] = []
+        self._call: Any = None
         self._passed = 0
 
     def enter(self) -> None:
@@ -132,7 +133,11 @@ class _Guard:
         handler = _get_handler(signal.SIGINT)
         if callable(handler) and handler != self._outside_callbacks:
             # Whoever put a handler around ours calls it again: each call goes one handler back.
+            if handler in self._watched:  # put back, and with it what was before it
+                del self._watched[self._watched.index(handler) :]
             self._watched = [*self._watched[:1], *self._watched[1:][-_WATCHED:], handler]
+            # A single one directly: at once, for the next interrupt may be on its way.
+            self._call = handler if len(self._watched) == 1 else self._one_back
             _set_handler(signal.SIGINT, self._outside_callbacks)
 
     def _once_more(self) -> None:
@@ -148,6 +153,10 @@ class _Guard:
                 _thread.start_new_thread(self._once_more, ())
                 return
             at = at.f_back
+        self._call(number, frame)
+
+    def _one_back(self, number: int, frame: FrameType | None) -> None:
+        """Call the last handler; within it, the one before that; and so on to the first."""
         passed, self._passed = self._passed, self._passed + 1
         try:
             self._watched[max(0, len(self._watched) - 1 - passed)](number, frame)
