@@ -226,19 +226,22 @@ class RowBuffer:
 
     def _write_through(self, block: NDArray[Any]) -> None:
         rows = np.ascontiguousarray(self._storage.to_stored(block))
+        count = len(rows)
         self._session.require_room(rows.nbytes, kept=self._packed)
         try:
             self._appender.append(self._base, rows)
-        except H5Error:
-            # The extent may have grown before the write failed: take back what was not written.
+        except BaseException as exc:
+            # The extent may have grown before the write failed, or an interrupt from the keyboard
+            # came when all was written: take back what the caller is told was not taken.
             try:
                 self._session.driver.resize(self.handle, self._base)
-            except H5Error as exc:
-                _log.warning("cannot shrink %s after a failed write: %s", self.path, exc)
-            self._look_elsewhere()
+            except H5Error as error:
+                _log.warning("cannot shrink %s after a failed write: %s", self.path, error)
+            if isinstance(exc, H5Error):
+                self._look_elsewhere()
             raise
-        self._base += len(block)
-        self._since += len(block)
+        self._base += count  # no call in between, at whose end an interrupt could come
+        self._since += count
         self._set_marks()
 
     def _look_elsewhere(self) -> None:

@@ -426,21 +426,23 @@ h5.open_file(path, "w")
 array = h5.create_earray("/", "a", "float64", (4,))
 other = native and h5.h5file.create_dataset("n", (0,), "f8", maxshape=(None,), chunks=(8,))
 h5.flush()
-over = threading.Event()
+over, ready = threading.Event(), threading.Event()
 
 def interrupt():
     while not over.wait(0.003):
-        os.kill(os.getpid(), signal.SIGINT)
+        if ready.is_set():  # one for each round: the next must not meet the handling of this one
+            ready.clear()
+            os.kill(os.getpid(), signal.SIGINT)
 
 thread = threading.Thread(target=interrupt)
 done = noticed = 0
 rows = np.arange(4000.0).reshape(1000, 4)
-end = time.monotonic() + 2
+end = time.monotonic() + 60
 thread.start()
-while time.monotonic() < end:
+while noticed < 100 and time.monotonic() < end:
     try:
         while time.monotonic() < end:
-            start = len(array)
+            ready.set()
             array.append(rows)
             h5.flush()
             if native:
@@ -449,6 +451,7 @@ while time.monotonic() < end:
                 h5.h5file.flush()
     except KeyboardInterrupt:
         noticed += 1
+ready.clear()
 while thread.is_alive():
     try:
         over.set()
