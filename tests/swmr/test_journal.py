@@ -426,38 +426,44 @@ h5.open_file(path, "w")
 array = h5.create_earray("/", "a", "float64", (4,))
 other = native and h5.h5file.create_dataset("n", (0,), "f8", maxshape=(None,), chunks=(8,))
 h5.flush()
-over, ready = threading.Event(), threading.Event()
+ready = over = False  # no Event: an interrupt within its set() would leave its lock taken
 
 def interrupt():
-    while not over.wait(0.003):
-        if ready.is_set():  # one for each round: the next must not meet the handling of this one
-            ready.clear()
+    global ready
+    while not over:
+        time.sleep(0.003)
+        if ready:  # one for each round: the next must not meet the handling of this one
+            ready = False
             os.kill(os.getpid(), signal.SIGINT)
 
-thread = threading.Thread(target=interrupt)
+thread = threading.Thread(target=interrupt, daemon=True)
 done = noticed = 0
 rows = np.arange(4000.0).reshape(1000, 4)
 end = time.monotonic() + 60
 thread.start()
 while noticed < 100 and time.monotonic() < end:
     try:
-        while time.monotonic() < end:
-            ready.set()
-            array.append(rows)
-            h5.flush()
-            if native:
-                other.resize((len(other) + 5,))
-                other[-5:] = 1.0
-                h5.h5file.flush()
+        try:
+            while time.monotonic() < end:
+                ready = True
+                array.append(rows)
+                h5.flush()
+                if native:
+                    other.resize((len(other) + 5,))
+                    other[-5:] = 1.0
+                    h5.h5file.flush()
+        except KeyboardInterrupt:
+            noticed += 1
     except KeyboardInterrupt:
-        noticed += 1
-ready.clear()
-while thread.is_alive():
+        pass  # one that came late, in the handling of another
+ready = False
+while signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
     try:
-        over.set()
-        thread.join()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one may still be on its way
     except KeyboardInterrupt:
         pass
+over = True
+thread.join()
 count = len(array)
 h5.close_file()
 print(count, noticed)
