@@ -121,7 +121,7 @@ def _adding(driver: str, setting: Setting) -> Iterator[Works]:
     theirs = setting.peer(PYMODAQ)
 
     def ours() -> float:
-        options = {"new_file": True, "backend": driver}
+        options: dict[str, Any] = {"new_file": True, "backend": driver}
         with (
             DataSaverLoader(setting.path("many.h5"), **options) as many,
             DataSaverLoader(setting.path("few.h5"), **options) as few,
