@@ -11,7 +11,7 @@ from tests.crash.moments import Moments, can_record, record, replay, replay_powe
 from tests.crash.writer import Request
 
 FULL = os.environ.get("H5BACKENDS_CRASH", "quick") == "full"
-ROUNDS = 120 if FULL else 20  # from round 15 on, groups are removed too
+ROUNDS = 120 if FULL else 16  # from round 15 on, groups are removed too
 
 pytestmark = pytest.mark.skipif(
     not can_record(), reason="needs Linux and a C compiler to record what a program writes"
@@ -27,6 +27,7 @@ def _request(folder: Path, driver: str, **kwargs: object) -> Request:
     return Request(driver, str(work / "f.h5"), announce=announce, **arguments)  # type: ignore[arg-type]
 
 
+@pytest.mark.skipif(not FULL, reason="takes minutes: H5BACKENDS_CRASH=full runs it")
 def test_what_it_is_good_for_with_swmr(tmp_path: Path) -> None:
     """Linux ends a write at the edge of a page when its program is killed."""
     request = _request(tmp_path, "h5py", swmr=True, journal=False, seed=250, rounds=60)
@@ -51,7 +52,7 @@ def test_every_moment_is_a_good_one(tmp_path: Path, driver: str, swmr: bool) -> 
 @pytest.mark.parametrize("driver", ["h5py", "tables"])
 def test_what_the_journal_is_good_for(tmp_path: Path, driver: str) -> None:
     """Without it the library loses rows: the test above can fail."""
-    found = _replayed(tmp_path, driver, journal=False)
+    found = _replayed(tmp_path, driver, journal=False, rounds=ROUNDS if FULL else 5)
     print(f"\n  {driver} without journal: {len(found.lost)} of {found.tried} moments lost rows")
     assert found.lost
 
