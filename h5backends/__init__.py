@@ -9,6 +9,8 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from h5backends.quiet import QuietHandler
+
 if TYPE_CHECKING:
     from h5backends.attributes import Attributes
     from h5backends.backend import H5Backend
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     backends_available: list[str]
 
 # Quiet unless the program wants to hear: logging would print warnings by itself.
-logging.getLogger(__name__).addHandler(logging.NullHandler())
+logging.getLogger(__name__).addHandler(QuietHandler())
 
 __version__ = "0.1.0"
 

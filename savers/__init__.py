@@ -9,6 +9,8 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from h5backends.quiet import QuietHandler
+
 if TYPE_CHECKING:
     from savers.axis import AxisSaverLoader
     from savers.background import BkgSaver
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from savers.writer import BackgroundWriter, QueueFullError, WriterCounters
 
 # Quiet unless the program wants to hear: logging would print warnings by itself.
-logging.getLogger(__name__).addHandler(logging.NullHandler())
+logging.getLogger(__name__).addHandler(QuietHandler())
 
 _HOMES = {
     "Axis": "data",

@@ -507,4 +507,5 @@ class TestReadersBeside:
             h5.enable_swmr()
             for count in range(1, 20):
                 array.append(float(count))
-                assert observer.wait_for(path, count) < 30.0  # it is a second where nothing else runs
+                # A second where nothing else runs.
+                assert observer.wait_for(path, count) < 30.0
