@@ -316,8 +316,9 @@ def test_killed_at_a_random_moment(tmp_path: Path, kind: str, seed: int) -> None
     assert report.exit_code == 0, str(report)
     with h5py.File(path, "r") as file:
         assert_rows(file, rows)
-        have = file["group/array"].shape[0]
-        np.testing.assert_array_equal(file["group/array"][:], expected(0, have))
+        # PyTables by itself may write the extent before the rows: only flushed ones are promised.
+        have = rows if kind.startswith("tables") else file["group/array"].shape[0]
+        np.testing.assert_array_equal(file["group/array"][:have], expected(0, have))
 
 
 def test_why_the_mark_alone_must_not_be_cleared(tmp_path: Path) -> None:
