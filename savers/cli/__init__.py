@@ -36,7 +36,7 @@ Exit codes:
     3  the program that wrote the file crashed
     4  nothing came in time
     5  the file is damaged
-    6  another program is writing the file, or has the port
+    6  another program is writing the file
   130  stopped by Ctrl-C; by another signal 128 + its number
 """
 

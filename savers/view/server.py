@@ -26,7 +26,7 @@ from tornado.routing import Router
 from tornado.web import Application as TornadoApplication
 from tornado.web import RequestHandler
 
-from h5backends.errors import FileAccessError, FileBusyError, H5Error
+from h5backends.errors import FileAccessError, H5Error
 from savers.view.model.library import Library
 from savers.view.model.source import Address
 from savers.view.model.viewer import Viewer
@@ -63,7 +63,7 @@ class ViewServer:
 
     Raises
     ------
-    FileAccessError, FileBusyError
+    FileAccessError
         The port cannot be listened on.
     """
 
@@ -79,7 +79,7 @@ class ViewServer:
                 remedy="Take another one: --port 0 finds one.",
             ) from exc
         except OSError as exc:
-            raise FileBusyError(
+            raise FileAccessError(
                 f"port {port} is taken",
                 found=exc,
                 remedy="Take another one: --port 0 finds one.",

@@ -507,5 +507,4 @@ class TestReadersBeside:
             h5.enable_swmr()
             for count in range(1, 20):
                 array.append(float(count))
-                # A second where nothing else runs.
-                assert observer.wait_for(path, count) < 30.0
+                assert observer.wait_for(path, count) < 2.0
