@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -133,7 +134,7 @@ class RowBuffer:
             and value.shape == self._row_shape  # type: ignore[union-attr]
         ):
             if self._direct:
-                self._append_block(np.asarray(value)[np.newaxis])
+                self._append_block(value[np.newaxis])  # type: ignore[call-overload, index]
                 return
             with self._lock:
                 if self._used >= self._room:
@@ -212,7 +213,9 @@ class RowBuffer:
         count = len(block)
         session = self._session
         with self._lock:
-            if self._direct or count > self._capacity():
+            if self._direct and self._room and not self._used:
+                self._write_through(block)
+            elif self._direct or count > self._capacity():
                 self._require_taking()
                 self.drain()
                 self._write_through(block)
@@ -225,7 +228,9 @@ class RowBuffer:
                 session.touch(due=self._used >= self._due)
 
     def _write_through(self, block: NDArray[Any]) -> None:
-        rows = np.ascontiguousarray(self._storage.to_stored(block))
+        rows = block if self._storage.plain else self._storage.to_stored(block)
+        if not rows.flags.c_contiguous:
+            rows = np.ascontiguousarray(rows)
         count = len(rows)
         self._session.require_room(rows.nbytes, kept=self._packed)
         try:
@@ -242,7 +247,10 @@ class RowBuffer:
             raise
         self._base += count  # no call in between, at whose end an interrupt could come
         self._since += count
-        self._set_marks()
+        if self._direct and self._room:
+            self._due -= count
+        else:
+            self._set_marks()
 
     def _look_elsewhere(self) -> None:
         """Have HDF5 look up another chunk than the one that it could not write.
@@ -261,9 +269,10 @@ class RowBuffer:
         return self._chunk - self._base % self._chunk
 
     def _set_marks(self) -> None:
-        self._room = min(len(self._rows), self._capacity())
+        # Of frames none is ever kept back, and so none is due before the policy says so.
+        self._room = 1 if self._direct else min(len(self._rows), self._capacity())
         policy = self._session.policy
-        due = self._chunk + 1
+        due = sys.maxsize if self._direct else self._chunk + 1
         if policy.rows is not None:
             due = min(due, policy.rows - self._since)
         if policy.bytes is not None:

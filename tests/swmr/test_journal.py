@@ -607,3 +607,46 @@ def test_handlers_around_handlers() -> None:
         signal.signal(signal.SIGINT, before)
     assert came[0] == "99"
     assert came.count("first") == 1
+
+
+def depth_of_handlers() -> int:
+    """Count how many handlers Ctrl-C passes through."""
+    depth, handler = 0, signal.getsignal(signal.SIGINT)
+    while handler is not None:
+        depth, handler = depth + 1, getattr(handler, "__wrapped__", None)
+    return depth
+
+
+@pytest.mark.parametrize("driver", LOCAL)
+def test_the_program_gets_its_handlers_back(tmp_path: Path, driver: str) -> None:
+    """One is put around a handler while a file is recorded, whoever changes it meanwhile."""
+    came = []
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        signal.signal(signal.SIGINT, lambda *_: came.append("one"))
+        depth = depth_of_handlers()
+        with H5Backend(driver) as h5:
+            h5.open_file(tmp_path / "f.h5", "w")
+            array = h5.create_earray("/", "a", "float64", (4,))
+            for number in range(20):
+                array.append(np.zeros(4))
+                h5.flush()
+                assert depth_of_handlers() <= depth + 1
+                signal.raise_signal(signal.SIGINT)
+                assert came == [str(number - 1) if number else "one"]
+                came.clear()
+                signal.signal(signal.SIGINT, lambda *_, number=number: came.append(str(number)))
+            last = signal.getsignal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is last
+        signal.raise_signal(signal.SIGINT)
+        assert came == ["19"]
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_natively_closed_too(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    h5 = H5Backend("h5py")
+    h5.open_file(tmp_path / "f.h5", "w")
+    h5.h5file.close()
+    assert signal.getsignal(signal.SIGINT) is before

@@ -3,6 +3,9 @@
 An interrupt from the keyboard, handled at the first line of such a call, would make the call fail
 unseen; the garbage collector could close HDF5 objects in the middle of a flush. Both wait while a
 driver is inside its library.
+
+The program's signal handlers stay where they are as long as nothing is recorded. While a file is,
+each has a `_Seen` around it, put there once rather than at every call.
 """
 
 from __future__ import annotations
@@ -23,10 +26,7 @@ _SIGNALS = tuple(
     for name in ("SIGTERM", "SIGHUP", "SIGALRM", "SIGBREAK", "SIGINT")
     if hasattr(signal, name)
 )
-"""That of the keyboard last, see `_Guard._let_go`."""
 _CALLS_LOOKED_AT = 20
-_WATCHED = 8
-"""Handlers that are kept beside the first one, of programs that change them again and again."""
 _LATER = 0.002
 """Seconds, after which HDF5 has probably got what it called for."""
 
@@ -36,6 +36,24 @@ try:
 except ImportError:
     _fast = signal
 _get_handler, _set_handler = _fast.getsignal, _fast.signal
+_get_ident = _thread.get_ident
+
+
+class _Seen:
+    """A handler of the program's, called when nothing can be harmed by what it raises.
+
+    One that the program puts around this one, or puts back later, works as it would without.
+    """
+
+    __slots__ = ("__wrapped__", "_guard")
+
+    def __init__(self, handler: Any, guard: _Guard) -> None:
+        self.__wrapped__ = handler
+        self._guard = guard
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if not self._guard.puts_off(number, frame):
+            self.__wrapped__(number, frame)
 
 
 class _Guard:
@@ -47,26 +65,29 @@ class _Guard:
         The functions that HDF5 calls.
     inside_main : int
         How often the main thread entered, and did not leave yet.
+    users : int
+        How many libraries have files that are recorded to; without any, the program gets its
+        handlers back.
     """
 
     def __init__(self) -> None:
         self.callbacks: set[Any] = set()
+        self.inside_main = 0
+        self.users = 0
         self._main = threading.main_thread().ident
         self._lock = threading.Lock()
         self._inside = 0
-        self.inside_main = 0
         self._collecting = False
-        self._handlers: dict[Any, Any] = {}
-        self._waiting: set[signal.Signals] = set()
-        self._watched: list[Any] = []
-        self._call: Any = None
-        self._passed = 0
+        self._put: dict[int, _Seen] = {}
+        self._found: list[Any] = []
+        self._waiting: set[int] = set()
 
     def enter(self) -> None:
         """Begin: until `leave`, signals wait and nothing is collected."""
-        if _thread.get_ident() == self._main:
-            if not self.inside_main:
-                self._hold_signals()
+        if _get_ident() == self._main:
+            # Programs change their handlers at any time.
+            if list(map(_get_handler, _SIGNALS)) != self._found:
+                self._look_after_handlers()
             self.inside_main += 1
         with self._lock:
             if not self._inside:
@@ -80,10 +101,13 @@ class _Guard:
             self._inside -= 1
             if not self._inside and self._collecting:
                 gc.enable()
-        if _thread.get_ident() == self._main:
+        if _get_ident() == self._main:
             self.inside_main -= 1
             if not self.inside_main:
-                self._let_go()
+                if not self.users:
+                    self.give_back()
+                if self._waiting:
+                    self._let_go()
 
     def forget(self) -> None:
         """Begin anew in a process that was forked off, by whichever thread."""
@@ -92,76 +116,61 @@ class _Guard:
         self._main = threading.main_thread().ident
         if inside and self._collecting:
             gc.enable()
-        self.inside_main = 0
+        self.inside_main = self.users = 0
+        self.give_back()
         self._let_go()
 
-    # -- signals --------------------------------------------------------------------------------
-    def _hold_signals(self) -> None:
-        try:
-            for number in _SIGNALS:
-                handler = _get_handler(number)
-                if handler.__class__ is not int and handler is not None:
-                    self._handlers[number] = handler
-                    _set_handler(number, self._wait)
-        except BaseException:
-            self._let_go()
-            raise
+    def watch(self) -> None:
+        """From now on keep signals out of what HDF5 calls, also outside `enter` and `leave`.
+
+        To be called by what HDF5 calls: programs may use the library's own objects. Only the
+        main thread ever gets signals.
+        """
+        if _get_ident() == self._main and list(map(_get_handler, _SIGNALS)) != self._found:
+            self._look_after_handlers()
+
+    def give_back(self) -> None:
+        """Put the program's handlers back, where they are ours to put back."""
+        if _get_ident() != self._main:
+            return
+        put, self._put = self._put, {}
+        self._found = []
+        for number, seen in put.items():
+            if _get_handler(number) is seen:  # else the program put another one around it
+                _set_handler(number, seen.__wrapped__)
+
+    def puts_off(self, number: int, frame: FrameType | None) -> bool:
+        """Tell whether a signal has to wait, and see to it that it comes again."""
+        if self.inside_main:
+            self._waiting.add(number)
+            return True
+        for _ in range(_CALLS_LOOKED_AT):
+            if frame is None:
+                break
+            if frame.f_code in self.callbacks:
+                _thread.start_new_thread(_once_more, (number,))
+                return True
+            frame = frame.f_back
+        return False
+
+    def _look_after_handlers(self) -> None:
+        for number in _SIGNALS:
+            handler = _get_handler(number)
+            # The rest of them is none of Python's, or nothing at all.
+            if callable(handler) and not isinstance(handler, _Seen):
+                self._put[number] = seen = _Seen(handler, self)
+                _set_handler(number, seen)
+        self._found = list(map(_get_handler, _SIGNALS))
 
     def _let_go(self) -> None:
-        handlers, self._handlers = self._handlers, {}
-        try:
-            for number, handler in handlers.items():
-                _set_handler(number, handler)  # with the last one, an interrupt may be raised
-        finally:
-            if self._waiting:
-                waiting, self._waiting = self._waiting, set()
-                for number in waiting:
-                    _thread.interrupt_main(number)
+        waiting, self._waiting = self._waiting, set()
+        for number in waiting:
+            _thread.interrupt_main(number)
 
-    def _wait(self, number: int, frame: FrameType | None) -> None:
-        self._waiting.add(signal.Signals(number))
 
-    # -- for those who use the library's own objects --------------------------------------------
-    def watch(self) -> None:
-        """From now on keep interrupts from the keyboard out of what HDF5 calls.
-
-        To be called by what HDF5 calls. Only needed in the main thread, others never get any, at
-        work with the library's own objects, outside `enter` and `leave`.
-        """
-        if _thread.get_ident() != self._main:
-            return
-        handler = _get_handler(signal.SIGINT)
-        if callable(handler) and handler != self._outside_callbacks:
-            # Whoever put a handler around ours calls it again: each call goes one handler back.
-            if handler in self._watched:  # put back, and with it what was before it
-                del self._watched[self._watched.index(handler) :]
-            self._watched = [*self._watched[:1], *self._watched[1:][-_WATCHED:], handler]
-            # A single one directly: at once, for the next interrupt may be on its way.
-            self._call = handler if len(self._watched) == 1 else self._one_back
-            _set_handler(signal.SIGINT, self._outside_callbacks)
-
-    def _once_more(self) -> None:
-        time.sleep(_LATER)
-        _thread.interrupt_main(signal.SIGINT)
-
-    def _outside_callbacks(self, number: int, frame: FrameType | None) -> None:
-        at = frame
-        for _ in range(_CALLS_LOOKED_AT):
-            if at is None:
-                break
-            if at.f_code in self.callbacks:
-                _thread.start_new_thread(self._once_more, ())
-                return
-            at = at.f_back
-        self._call(number, frame)
-
-    def _one_back(self, number: int, frame: FrameType | None) -> None:
-        """Call the last handler; within it, the one before that; and so on to the first."""
-        passed, self._passed = self._passed, self._passed + 1
-        try:
-            self._watched[max(0, len(self._watched) - 1 - passed)](number, frame)
-        finally:
-            self._passed = passed
+def _once_more(number: int) -> None:
+    time.sleep(_LATER)
+    _thread.interrupt_main(number)
 
 
 GUARD = _Guard()

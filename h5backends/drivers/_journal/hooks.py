@@ -68,6 +68,8 @@ class Hooks:
             for name, function in self._ours.items():
                 address = cast(function, c_void_p).value or 0
                 self._before[name] = replace(self._driver, name, address)
+            GUARD.users += 1
+            GUARD.watch()
         self.taps[file] = tap
 
     def drop(self, file: int) -> bool:
@@ -88,6 +90,7 @@ class Hooks:
     def _restore(self) -> None:
         for name, address in self._before.items():
             replace(self._driver, name, address)
+        GUARD.users -= 1
 
     def through(
         self, file: int, kind: int, access: int, place: int, size: int, memory: int
@@ -131,7 +134,10 @@ class Hooks:
         found = self.taps.get(file)
         if found is None:
             return int(self.own["close"](file))
-        return _safely(found.close)
+        done = _safely(found.close)
+        if not GUARD.users and not GUARD.inside_main:
+            GUARD.give_back()
+        return done
 
 
 def _safely(work: Callable[..., int | None], *arguments: int) -> int:
@@ -198,9 +204,9 @@ def _release_all() -> None:
 
 
 def _forget_all() -> None:
-    GUARD.forget()
     for own in _libraries.values():
         own.forget()
+    GUARD.forget()
 
 
 atexit.register(_release_all)

@@ -44,6 +44,9 @@ class TablesAppender:
                 array.resize(start)
             chunk = self._chunk
             count = len(rows)
+            if count == chunk and not start % chunk and rows.size:  # one frame, as a rule
+                array.append_chunk(start, rows)
+                return
             if not chunk or count < chunk or not rows.size:
                 array.append(rows)
                 return

@@ -43,6 +43,7 @@ class Array:
     __slots__ = (
         "__weakref__",
         "_base",
+        "_position",
         "chunks",
         "dtype",
         "filter_steps",
@@ -56,6 +57,7 @@ class Array:
         self.dtype, self._base = _element(low.atom, path)
         # PyTables converts this one type in place, in the caller's memory.
         self.volatile = low.atom.type == "time64"
+        self._position = extents(*(0 for _ in low.shape))
         self.chunks = None if low.chunkshape is None else tuple(map(int, low.chunkshape))
         stored = stored_filters(low._v_file, path) if self.chunks else {}
         self.filters = codecs.read(stored) if self.chunks else Filters()
@@ -114,6 +116,12 @@ class Array:
             self.low._append(self._memory(rows) if self.volatile else rows)
         else:
             self.resize(int(self.low.shape[0]) + len(rows))
+
+    def append_chunk(self, start: int, rows: NDArray[Any]) -> None:
+        """Add the rows of one chunk behind the first `start` ones, as they are in the file."""
+        self.low._g_truncate(start + len(rows))
+        self._position[0] = start
+        self.low._g_write_chunk(self._position, np.frombuffer(rows, np.uint8), 0)
 
     def write_chunk(self, offset: tuple[int, ...], data: Any, filter_mask: int = 0) -> None:
         """Store one chunk as it comes: filtered already, or as in memory where there is no filter.
