@@ -134,7 +134,7 @@ class RowBuffer:
             and value.shape == self._row_shape  # type: ignore[union-attr]
         ):
             if self._direct:
-                self._append_block(value[np.newaxis])  # type: ignore[call-overload, index]
+                self._append_block(value[np.newaxis])  # type: ignore[arg-type, call-overload, index]
                 return
             with self._lock:
                 if self._used >= self._room:

@@ -165,12 +165,12 @@ class _Guard:
     def _let_go(self) -> None:
         waiting, self._waiting = self._waiting, set()
         for number in waiting:
-            _thread.interrupt_main(number)
+            _thread.interrupt_main(signal.Signals(number))
 
 
 def _once_more(number: int) -> None:
     time.sleep(_LATER)
-    _thread.interrupt_main(number)
+    _thread.interrupt_main(signal.Signals(number))
 
 
 GUARD = _Guard()
