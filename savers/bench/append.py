@@ -18,7 +18,7 @@ from savers.bench.figures import Against, Unit, at_most, times_the_speed
 from savers.bench.harness import LOCAL, Row, Setting, Works, clock, require
 from savers.bench.peers import H5PY, TABLES
 
-__all__ = ["ROWS"]
+__all__ = ["ROWS", "raw_array"]
 
 _SHAPE = (512, 512)
 _CHUNK_ROWS = 1 << 17
@@ -56,7 +56,7 @@ def _numbers(driver: str, setting: Setting) -> Iterator[Works]:
             return clock(work, theirs)
 
     def limit() -> float:
-        with _raw(setting.path("limit.h5"), (), np.float64, _CHUNK_ROWS) as (chunk, file):
+        with raw_array(setting.path("limit.h5"), (), np.float64, _CHUNK_ROWS) as (chunk, file):
             block = np.zeros(_CHUNK_ROWS)
 
             def work() -> None:
@@ -72,7 +72,7 @@ def _numbers(driver: str, setting: Setting) -> Iterator[Works]:
 
 
 @contextmanager
-def _raw(
+def raw_array(
     path: Path, shape: tuple[int, ...], dtype: Any, chunk_rows: int
 ) -> Iterator[tuple[Any, Any]]:
     """Make a growing array with h5py; give its low-level handle and the file."""
@@ -119,7 +119,7 @@ def _frames(driver: str, setting: Setting) -> Iterator[Works]:
             return clock(work, count)
 
     def limit() -> float:
-        with _raw(limit_path, _SHAPE, np.uint16, 1) as (chunk, file):
+        with raw_array(limit_path, _SHAPE, np.uint16, 1) as (chunk, file):
 
             def work() -> None:
                 for index in range(count):

@@ -16,13 +16,13 @@ from savers.bench.figures import Unit, times_the_speed
 from savers.bench.harness import Row, RowSkippedError, Setting, Works, clock, require
 from savers.bench.peers import H5PY
 
-__all__ = ["ROWS"]
+__all__ = ["ROWS", "detector_frame"]
 
 _SHAPE = (512, 512)
 _DRIVER = "h5py"
 
 
-def _frame() -> Any:
+def detector_frame() -> Any:
     """Return a frame like a detector's: a smooth picture with noise in the lowest bits."""
     y, x = np.ogrid[-1 : 1 : _SHAPE[0] * 1j, -1 : 1 : _SHAPE[1] * 1j]
     picture = 4000 * np.exp(-4 * (x**2 + y**2)) + 200
@@ -45,7 +45,7 @@ def _frames(codec: str, level: int | None, setting: Setting) -> Iterator[Works]:
     if codec not in registry.load(_DRIVER).codecs():
         raise RowSkippedError(f"{codec} needs hdf5plugin: pip install 'h5backends[compression]'")
     count = setting.size(8, 100)
-    frames = [np.roll(_frame(), shift, 0) for shift in range(8)]
+    frames = [np.roll(detector_frame(), shift, 0) for shift in range(8)]
     path = setting.path("ours.h5")
     peer_path, limit_path = setting.path("peer.h5"), setting.path("limit.h5")
 

@@ -31,6 +31,7 @@ __all__ = [
     "WrongResultError",
     "clock",
     "measure",
+    "quiet",
     "require",
     "take_turns",
 ]
@@ -174,7 +175,7 @@ def measure(row: Row, setting: Setting) -> Iterator[Result]:
     """
     result = Result(row.name, row.unit, row.bar, notes=[row.note] if row.note else [])
     try:
-        with _quiet(), setting.own_folder(), row.prepare(setting) as works:
+        with quiet(), setting.own_folder(), row.prepare(setting) as works:
             if row.peer is not None and works.peer is None:
                 result.notes.append(row.peer.why_missing())
             for number in range(QUICK_ROUNDS if setting.quick else row.rounds):
@@ -225,7 +226,7 @@ def take_turns(works: Works, result: Result, number: int) -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Leave out what other packages warn of; it is not about what is measured."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

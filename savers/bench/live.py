@@ -18,7 +18,7 @@ from savers.bench.figures import Unit, at_most
 from savers.bench.harness import Row, Setting, Works, require
 from savers.bench.peers import SWMR_TOOLS
 
-__all__ = ["ROWS"]
+__all__ = ["ROWS", "followed", "late_sleeps"]
 
 _CADENCE = 0.01
 _PEER_TIMEOUT = 2
@@ -27,7 +27,7 @@ _ROUNDS = 5
 
 
 @contextmanager
-def _followed(setting: Setting, kind: Any, timeout: float) -> Iterator[tuple[Any, process.Child]]:
+def followed(setting: Setting, kind: Any, timeout: float) -> Iterator[tuple[Any, process.Child]]:
     """Start a writer and follow it; the first point has been taken already."""
     path = setting.path("live.h5")
     with process.child(_WRITER, path) as writer, H5Backend("h5py") as h5:
@@ -42,7 +42,7 @@ def _followed(setting: Setting, kind: Any, timeout: float) -> Iterator[tuple[Any
 def _delays(setting: Setting, kind: Any) -> NDArray[np.float64]:
     """Return the seconds from the moment that a point is appended to its frame here."""
     count = setting.size(30, 300)
-    with _followed(setting, kind, _PEER_TIMEOUT) as (source, writer):
+    with followed(setting, kind, _PEER_TIMEOUT) as (source, writer):
         writer.tell(f"{count} {_CADENCE}")
         found = [
             time.perf_counter() - item["t"].item() for item in itertools.islice(source, count)
@@ -51,7 +51,7 @@ def _delays(setting: Setting, kind: Any) -> NDArray[np.float64]:
     return np.array(found)
 
 
-def _late_sleeps(setting: Setting) -> NDArray[np.float64]:
+def late_sleeps(setting: Setting) -> NDArray[np.float64]:
     """Return by how many seconds sleeps of a millisecond are late here, that millisecond included.
 
     Nobody who sleeps between looks is sooner.
@@ -76,7 +76,7 @@ def _latency(percent: float, setting: Setting) -> Iterator[Works]:
     yield Works(
         work("live ours", lambda: _delays(setting, follow.DataSource)),
         work("live peer", lambda: _delays(setting, theirs.DataSource)) if theirs else None,
-        work("late sleeps", lambda: _late_sleeps(setting)),
+        work("late sleeps", lambda: late_sleeps(setting)),
     )
 
 
@@ -86,7 +86,7 @@ def _idle(setting: Setting) -> Iterator[Works]:
     seconds = setting.size(1, 10)
 
     def share(kind: Any) -> float:
-        with _followed(setting, kind, seconds) as (source, _):
+        with followed(setting, kind, seconds) as (source, _):
             start, used = time.perf_counter(), time.process_time()
             require(list(source) == [], "points came that nobody wrote")
             return (time.process_time() - used) / (time.perf_counter() - start)

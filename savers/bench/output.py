@@ -8,12 +8,16 @@ from pathlib import Path
 
 from h5backends.errors import FileMissingError, FileOccupiedError, StorageError
 
-__all__ = ["BEGIN", "END", "Output"]
+__all__ = ["BEGIN", "END", "Output", "marks"]
 
-BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
-"""Lines of a Markdown file between which the table goes."""
 
-_BETWEEN = re.compile(f"(?<={BEGIN}\n).*?(?={END})", re.DOTALL)
+def marks(name: str) -> tuple[str, str]:
+    """Return the lines of a Markdown file between which a command writes."""
+    return f"<!-- {name} -->", f"<!-- /{name} -->"
+
+
+BEGIN, END = marks("bench")
+"""Those of the comparison."""
 
 
 class Output:
@@ -25,9 +29,9 @@ class Output:
         Where it goes.
     overwrite : bool
         Whether a file that is there may be replaced.
-    marked : bool
-        Whether, in a file that is there, what stands between :data:`BEGIN` and :data:`END` is
-        replaced instead.
+    mark : str
+        In a file that is there, and has the lines of :func:`marks` of this name, what stands
+        between them is replaced instead. Empty: the whole file.
 
     Raises
     ------
@@ -39,8 +43,10 @@ class Output:
         The file cannot be read.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool, marked: bool = False) -> None:
+    def __init__(self, path: Path, *, overwrite: bool, mark: str = "") -> None:
         self._path = path
+        begin, end = marks(mark)
+        self._between = re.compile(f"(?<={begin}\n).*?(?={end})", re.DOTALL)
         self._around: str | None = None
         if not path.parent.is_dir():
             raise FileMissingError(
@@ -48,14 +54,14 @@ class Output:
             )
         if not path.exists():
             return
-        if marked and path.is_file():
+        if mark and path.is_file():
             self._around = self._marked()
         if self._around is None and not (overwrite and path.is_file()):
-            marks = f", or lines {BEGIN} and {END} in it," if marked else ""
+            lines = f", or lines {begin} and {end} in it," if mark else ""
             raise FileOccupiedError(
                 "the file is there already",
                 file=str(path),
-                remedy=f"Choose another name; --overwrite{marks} says that it may be replaced.",
+                remedy=f"Choose another name; --overwrite{lines} says that it may be replaced.",
             )
 
     def _marked(self) -> str | None:
@@ -63,7 +69,7 @@ class Output:
             text = self._path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as exc:
             raise StorageError("cannot be read", file=str(self._path), found=str(exc)) from exc
-        return text if _BETWEEN.search(text) else None
+        return text if self._between.search(text) else None
 
     def write(self, text: str) -> None:
         """Write it as a whole, also again.
@@ -75,7 +81,7 @@ class Output:
         """
         if self._around is not None:
             # A function: backslashes in the text mean nothing.
-            text = _BETWEEN.sub(lambda _: f"\n{text}\n", self._around, count=1)
+            text = self._between.sub(lambda _: f"\n{text}\n", self._around, count=1)
         beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
             beside.write_text(text, encoding="utf-8")

@@ -16,7 +16,7 @@ from savers.bench.figures import Unit, times_the_speed
 from savers.bench.harness import Row, Setting, Works, clock, require
 from savers.bench.peers import PYMODAQ
 
-__all__ = ["ROWS", "names_of", "opened", "points"]
+__all__ = ["ROWS", "moved", "names_of", "opened", "points"]
 
 _GIVEN = 20
 """Points that are made beforehand and added in turns."""
@@ -112,11 +112,11 @@ def _point(
     yield Works(
         lambda: work(savers, count),
         (lambda: work(names_of(theirs), their_count)) if theirs else None,
-        lambda: _moved(setting.path("raw"), nbytes, count),
+        lambda: moved(setting.path("raw"), nbytes, count),
     )
 
 
-def _moved(path: Path, nbytes: int, count: int) -> float:
+def moved(path: Path, nbytes: int, count: int) -> float:
     """Return what must be done for the bytes of a point: a copy, and writing that in blocks."""
     block = np.zeros(_BLOCK // nbytes * nbytes, np.uint8)
     source = np.ones(nbytes, np.uint8)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 __all__ = ["Child", "child", "number"]
 
@@ -33,7 +35,7 @@ def number(module: str, *arguments: object, env: Mapping[str, str] | None = None
     """
     how = ["-c"] if module == "-c" else ["-m", module]
     command = [sys.executable, *how, *map(str, arguments)]
-    with subprocess.Popen(
+    with _started(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
     ) as running:
         try:
@@ -86,9 +88,7 @@ class Child:
 def child(module: str, *arguments: object | Path) -> Iterator[Child]:
     """Start a module; at the end its input is closed, and it is killed if that does not end it."""
     command = [sys.executable, "-m", module, *map(str, arguments)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as running:
+    with _started(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
         try:
             yield Child(running)
             assert running.stdin is not None
@@ -98,3 +98,15 @@ def child(module: str, *arguments: object | Path) -> Iterator[Child]:
             if running.poll() is None:
                 running.kill()
                 running.wait()
+
+
+def _started(command: list[str], **how: Any) -> subprocess.Popen[str]:
+    """Start a process, in another thread: Ctrl-C within the start would leave it running."""
+    with ThreadPoolExecutor(1) as starter:
+        begun = starter.submit(subprocess.Popen, command, **how)
+        try:
+            return begun.result()
+        except KeyboardInterrupt:
+            with begun.result() as running:
+                running.kill()
+            raise

@@ -6,7 +6,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,55 +17,75 @@ from savers.bench.harness import Row, RowSkippedError, Setting, Works, require
 from savers.bench.harness import clock as seconds_per
 from savers.bench.peers import H5PYD
 
-__all__ = ["ROWS"]
+__all__ = ["ROWS", "Server", "server"]
 
 _CHUNK = 1 << 16
 _LOGIN = ("endpoint", "username", "password")
 
 
 @dataclass
-class _Server:
+class Server:
     """Where to write, and how to log in."""
 
     home: str
     login: dict[str, Any]
+    _made: list[str] = field(default_factory=list)
 
     def new(self) -> str:
-        return f"{self.home}h5backends-bench-{uuid.uuid4().hex[:12]}.h5"
+        """Return a domain that does not exist yet; :meth:`clear` removes it."""
+        self._made.append(f"{self.home}h5backends-bench-{uuid.uuid4().hex[:12]}.h5")
+        return self._made[-1]
+
+    def clear(self) -> None:
+        """Remove the domains that were made."""
+        import h5pyd
+
+        folder = h5pyd.Folder(self.home, mode="a", **self.login)
+        for location in self._made:
+            name = location.rsplit("/", 1)[-1]
+            if name in folder:
+                del folder[name]
+        self._made.clear()
+        folder.close()
 
 
-def _server(setting: Setting) -> _Server:
-    """Return the server of HS_ENDPOINT, or one that is started for the run."""
+def server(setting: Setting) -> Server:
+    """Return the server of HS_ENDPOINT, or one that is started for the run.
+
+    Raises
+    ------
+    RowSkippedError
+        There is none and none can be started; the message says why.
+    """
+    return setting.once("hsds", lambda: _find_server(setting))
+
+
+def _find_server(setting: Setting) -> Server:
     if os.environ.get("HS_ENDPOINT"):
         login = {name: os.environ.get(f"HS_{name.upper()}", "") for name in _LOGIN}
         if not all(login.values()):
             raise RowSkippedError("HS_ENDPOINT is set, but not HS_USERNAME and HS_PASSWORD")
-        return _Server(f"/home/{login['username']}/", login)
+        return Server(f"/home/{login['username']}/", login)
     from h5backends.testing import hsds
 
     why = hsds.why_unavailable()
     if why is not None:
         raise RowSkippedError(f"no server: {why}; or set HS_ENDPOINT, HS_USERNAME, HS_PASSWORD")
     started = setting.resources.enter_context(hsds.HSDS(settings=hsds.QUICK))
-    return _Server(started.home, started.login)
+    return Server(started.home, started.login)
 
 
 @contextmanager
 def _numbers(setting: Setting) -> Iterator[Works]:
     import h5pyd
 
-    server = setting.once("hsds", lambda: _server(setting))
+    where = server(setting)
     count, their_count = setting.size(2_000, 100_000), setting.size(20, 200)
-    options: dict[str, Any] = {"use_cache": False, **server.login}
-    made: list[str] = []
-
-    def new() -> str:
-        made.append(server.new())
-        return made[-1]
+    options: dict[str, Any] = {"use_cache": False, **where.login}
 
     def ours() -> float:
         with H5Backend("h5pyd") as h5:
-            h5.open_file(new(), "w", **server.login)
+            h5.open_file(where.new(), "w", **where.login)
             array = h5.create_earray("/", "a", "float64")
 
             def work() -> None:
@@ -79,7 +99,7 @@ def _numbers(setting: Setting) -> Iterator[Works]:
 
     def peer() -> float:
         """One request for the extent and one for the value, as h5pyd has it."""
-        with h5pyd.File(new(), "w", **options) as file:
+        with h5pyd.File(where.new(), "w", **options) as file:
             array = file.create_dataset("a", (0,), "f8", maxshape=(None,), chunks=(_CHUNK,))
 
             def work() -> None:
@@ -91,7 +111,7 @@ def _numbers(setting: Setting) -> Iterator[Works]:
 
     def limit() -> float:
         values = np.arange(count, dtype=float)
-        with h5pyd.File(new(), "w", **options) as file:
+        with h5pyd.File(where.new(), "w", **options) as file:
             array = file.create_dataset("a", (count,), "f8", chunks=(min(count, _CHUNK),))
 
             def work() -> None:
@@ -102,12 +122,7 @@ def _numbers(setting: Setting) -> Iterator[Works]:
     try:
         yield Works(ours, peer, limit)
     finally:
-        folder = h5pyd.Folder(server.home, mode="a", **server.login)
-        for location in made:
-            name = location.rsplit("/", 1)[-1]
-            if name in folder:
-                del folder[name]
-        folder.close()
+        where.clear()
 
 
 ROWS = (

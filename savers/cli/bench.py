@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +13,7 @@ import typer
 from rich.console import Console
 
 from h5backends.errors import StorageError
-from savers.cli.console import Exit, err, note, out
+from savers.cli.console import Exit, ended_like_ctrl_c, err, note, out
 
 if TYPE_CHECKING:
     from savers.bench.harness import Row
@@ -74,13 +73,13 @@ def bench(
     Every row has the peer's figure of the same run, its physical limit and a bar. A peer that is
     not installed leaves its cell empty. Ctrl-C shows what there is so far.
     """
-    from savers.bench import registry, stored
+    from savers.bench import choosing, registry, stored
     from savers.bench.output import Output
     from savers.bench.report import Report
 
     try:
         chosen = registry.select([*(rows or []), *(names or [])])
-    except registry.UnknownRowError as exc:
+    except choosing.UnknownRowError as exc:
         raise typer.BadParameter(f"{exc} --list shows all.", param_hint="--rows") from exc
     if only_list:
         _list(chosen)
@@ -89,7 +88,7 @@ def bench(
     if json_file is not None:
         outputs.append((Output(json_file, overwrite=overwrite), _as_json))
     if markdown_file is not None:
-        file = Output(markdown_file, overwrite=overwrite, marked=True)
+        file = Output(markdown_file, overwrite=overwrite, mark="bench")
         outputs.append((file, Report.markdown))
 
     def save(report: Report) -> None:
@@ -133,7 +132,7 @@ def _run(rows: list[Row], quick: bool, save: Callable[[Report], None]) -> tuple[
         folder, in_memory = stack.enter_context(machine.folder())
         report = Report(machine.Machine(in_memory), quick, [])
         setting = Setting(folder, quick, stack)
-        stack.enter_context(_ended_like_ctrl_c())
+        stack.enter_context(ended_like_ctrl_c())
         try:
             for number, row in enumerate(rows, 1):
                 with err.status(f"{number} of {len(rows)}: {row.name}"):
@@ -149,21 +148,6 @@ def _run(rows: list[Row], quick: bool, save: Callable[[Report], None]) -> tuple[
             report.machine.finish()
             return report, True
     return report, False
-
-
-@contextlib.contextmanager
-def _ended_like_ctrl_c() -> Iterator[None]:
-    """Have whoever ends this program leave no files behind, and show what there is."""
-    names = ("SIGTERM", "SIGHUP", "SIGBREAK")  # not every system has all of them
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    # A program started with nohup wants to outlive its terminal.
-    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {n: signal.signal(n, signal.default_int_handler) for n in heard}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _outcome(report: Report) -> str:

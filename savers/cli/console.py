@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from enum import IntEnum
 from types import FrameType
 from typing import Any
@@ -21,6 +23,7 @@ __all__ = [
     "complain",
     "counted",
     "duration",
+    "ended_like_ctrl_c",
     "err",
     "note",
     "out",
@@ -117,6 +120,21 @@ class Stop:
     def exit_code(self) -> int:
         """The code to leave with: 0, or 128 plus the number of the signal."""
         return 128 + self.number if self else Exit.OK
+
+
+@contextlib.contextmanager
+def ended_like_ctrl_c() -> Iterator[None]:
+    """Have whoever ends this program leave no files behind, and show what there is."""
+    # Not every system has all of them.
+    numbers = [getattr(signal, name) for name in _NAMES[1:] if hasattr(signal, name)]
+    # A program started with nohup wants to outlive its terminal.
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {n: signal.signal(n, signal.default_int_handler) for n in heard}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def note(text: str) -> None:
