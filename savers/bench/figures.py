@@ -27,6 +27,7 @@ class Unit(Enum):
     SECONDS = "s"
     """Seconds per unit of work: a row, a frame, a node, a call."""
     ROWS_PER_SECOND = "rows/s"
+    REQUESTS_PER_SECOND = "requests/s"
     BYTES = "B"
     FACTOR = "times"
     """How many times one cost is another."""
@@ -35,7 +36,7 @@ class Unit(Enum):
     @property
     def more_is_better(self) -> bool:
         """Whether it is a speed, not a cost."""
-        return self is Unit.ROWS_PER_SECOND
+        return self in {Unit.ROWS_PER_SECOND, Unit.REQUESTS_PER_SECOND}
 
 
 class Against(Enum):

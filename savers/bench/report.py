@@ -41,7 +41,7 @@ def _scale(value: float, unit: Unit) -> _Scale:
         return _Scale(2.0**-20, " MiB")
     if unit is Unit.SHARE:
         return _Scale(100, " %")
-    return _Scale(1, " rows/s" if unit is Unit.ROWS_PER_SECOND else "")
+    return _Scale(1, "" if unit is Unit.FACTOR else f" {unit.value}")
 
 
 def _number(value: float) -> str:
