@@ -34,6 +34,8 @@ class Request:
         Whether readers are let in.
     rounds : int
         How many; without end where negative.
+    end : str
+        A file that, once it is there, has the writer close its own and end.
     announce : str
         A file to announce to; the standard output where empty.
     fsync : bool
@@ -48,6 +50,7 @@ class Request:
     seed: int = 0
     swmr: bool = False
     rounds: int = -1
+    end: str = ""
     announce: str = ""
     fsync: bool = False
     journal: bool = True
@@ -84,7 +87,7 @@ def write(request: Request, out: int) -> None:
     if request.swmr:
         h5.enable_swmr()
     number = 0
-    while number != request.rounds:
+    while number != request.rounds and not (request.end and os.path.exists(request.end)):
         plan.append_round(h5, nodes, request.seed, number)
         h5.flush()
         # One call, so that a kill never leaves half a line.
