@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from h5backends.holders import network_file_system, process_start, program_name, writers
+from h5backends.shortage import is_shortage
 from h5backends.superblock import FileState, file_state
 
 __all__ = ["Beat", "Heartbeat", "WriterState", "WriterWatch", "read_heartbeat", "writer_state"]
@@ -133,18 +134,8 @@ class Heartbeat:
         self._next = float("-inf")
         self._running = False
         self._failed = False
-        self._beat = Beat(
-            token=uuid.uuid4().hex,
-            beat=0,
-            interval=interval,
-            pid=self._pid,
-            start=process_start(self._pid) or 0.0,
-            program=program_name(self._pid)[:80],
-            host=platform.node()[:80],
-            place=_place(),
-            tick=0.0,
-            time=0.0,
-        )
+        self._token = uuid.uuid4().hex
+        self._beat: Beat | None = None
 
     def start(self) -> None:
         """Give the first sign, right after the file was opened."""
@@ -161,8 +152,12 @@ class Heartbeat:
         if not self._running or os.getpid() != self._pid:
             return
         self._running = False
-        found = _read(self.path)
-        if found is not None and found.token == self._beat.token:
+        try:
+            found = _read(self.path)
+            ours = found is not None and found.token == self._token
+        except OSError:
+            ours = True  # another writer's, if it is, comes back with its next beat
+        if ours:
             with contextlib.suppress(OSError):
                 self.path.unlink()
 
@@ -171,9 +166,12 @@ class Heartbeat:
             return  # a copy made by fork; the file is the parent's
         now = time.monotonic()
         self._next = now + self.interval
-        self._beat = replace(self._beat, beat=self._beat.beat + 1, tick=now, time=time.time())
-        record = json.dumps(asdict(self._beat)).encode("ascii").ljust(_RECORD_SIZE - 1) + b"\n"
         try:
+            # Not before it can be written: without descriptors the system tells nothing of us.
+            beat = self._beat or self._first()
+            self._beat = replace(beat, beat=beat.beat + 1, tick=now, time=time.time())
+            content = json.dumps(asdict(self._beat)).encode("ascii")
+            record = content.ljust(_RECORD_SIZE - 1) + b"\n"
             # Opened anew each time: somebody may have tidied it away, and over a shared folder
             # others see what was written only once it is closed.
             flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
@@ -186,6 +184,21 @@ class Heartbeat:
             if not self._failed:
                 _log.debug("no sign of life beside %s: %s", self.path, exc)
             self._failed = True
+
+    def _first(self) -> Beat:
+        """Say who gives the sign."""
+        return Beat(
+            token=self._token,
+            beat=0,
+            interval=self.interval,
+            pid=self._pid,
+            start=process_start(self._pid) or 0.0,
+            program=program_name(self._pid)[:80],
+            host=platform.node()[:80],
+            place=_place(),
+            tick=0.0,
+            time=0.0,
+        )
 
 
 def read_heartbeat(path: str | os.PathLike[str]) -> Beat | None:
@@ -200,6 +213,11 @@ def read_heartbeat(path: str | os.PathLike[str]) -> Beat | None:
     -------
     Beat or None
         None if there is none, or none that makes sense.
+
+    Raises
+    ------
+    OSError
+        For want of descriptors or memory it cannot be told.
     """
     return _read(sidecar(path))
 
@@ -211,7 +229,9 @@ def _read(place: Path) -> Beat | None:
             return _parsed(json.loads(text, parse_constant=_refuse))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, RecursionError):
+        except (OSError, ValueError, TypeError, RecursionError) as exc:
+            if isinstance(exc, OSError) and is_shortage(exc):
+                raise
             # Caught in the middle of being written, or not ours.
             time.sleep(0.002)
     return None
@@ -237,9 +257,12 @@ def _refuse(constant: str) -> Any:
 def _place() -> str:
     """Identify the running system, and the container in it, that process numbers belong to."""
     if sys.platform == "linux":
-        with contextlib.suppress(OSError):
+        try:
             boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
             return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+        except OSError as exc:
+            if is_shortage(exc):
+                raise
     return f"{platform.node()} {uuid.getnode():012x}"
 
 

@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from h5backends.shortage import is_shortage
+
 __all__ = ["Holder", "holders", "program_name", "writers"]
 
 _TIME_LIMIT = 2.0
@@ -53,12 +55,19 @@ def holders(path: str | os.PathLike[str], time_limit: float = _TIME_LIMIT) -> li
     -------
     list of Holder
         Writers first.
+
+    Raises
+    ------
+    OSError
+        For want of descriptors or memory it cannot be told.
     """
     deadline = time.monotonic() + time_limit
     search = _by_descriptor if sys.platform == "linux" else _by_name
     try:
         found = dict(search(path, deadline))
-    except OSError:
+    except OSError as exc:
+        if is_shortage(exc):
+            raise
         found = {}
     people = [Holder(pid, program_name(pid), writes) for pid, writes in found.items()]
     return sorted(people, key=lambda holder: (holder.writes is False, holder.pid))
@@ -88,7 +97,7 @@ def program_name(pid: int) -> str:
         process = psutil.Process(pid)
         name: str = process.name()
         command = process.cmdline()
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return "a program"
     if not name.lower().startswith("python"):
         return name
@@ -125,9 +134,13 @@ def _has_open(process: str, wanted: os.stat_result) -> bool | None:
                 if _opened_for_writing(process, descriptor):
                     return True
                 reads = False
-            except OSError:
+            except OSError as exc:
+                if is_shortage(exc):
+                    raise
                 continue  # closed meanwhile
-    except OSError:
+    except OSError as exc:
+        if is_shortage(exc):
+            raise
         return reads  # ended meanwhile, or another user's
     return reads
 
@@ -148,7 +161,9 @@ def _by_lock(wanted: os.stat_result) -> Iterator[tuple[int, bool | None]]:
     try:
         with open("/proc/locks") as table:
             lines = table.readlines()
-    except OSError:
+    except OSError as exc:
+        if is_shortage(exc):
+            raise
         return
     for line in lines:
         fields = line.split()
@@ -171,7 +186,9 @@ def _by_name(path: str | os.PathLike[str], deadline: float) -> Iterator[tuple[in
             return
         try:
             files = process.open_files()
-        except (psutil.Error, OSError):
+        except (psutil.Error, OSError) as exc:
+            if isinstance(exc, OSError) and is_shortage(exc):
+                raise
             continue
         for file in files:
             if os.path.normcase(os.path.realpath(file.path)) == wanted:
@@ -191,12 +208,19 @@ def process_start(pid: int) -> float | None:
     -------
     float or None
         When the process started, in a unit of the platform's own; None if it does not run.
+
+    Raises
+    ------
+    OSError
+        For want of descriptors or memory it cannot be told.
     """
     if sys.platform == "linux":
         try:
             with open(f"/proc/{pid}/stat", "rb") as file:
                 fields = file.read().rpartition(b")")[2].split()
-        except OSError:
+        except OSError as exc:
+            if is_shortage(exc):
+                raise
             return None
         # In clock ticks since the machine started, so that setting the clock changes nothing.
         return None if fields[0] in {b"Z", b"X"} else float(fields[19])

@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from h5backends.shortage import is_shortage
+
 __all__ = [
     "Completed",
     "Journal",
@@ -221,14 +223,23 @@ def read_journal(path: str | os.PathLike[str]) -> Journal | None:
     Journal or None
         None where there is none, where it is not complete (then the file was not touched yet), and
         where it belongs to another file or the file was changed since by another program.
+
+    Raises
+    ------
+    OSError
+        For want of descriptors or memory it cannot be told.
     """
     try:
         descriptor = os.open(sidecar(path), os.O_RDONLY | _BINARY)
-    except OSError:
+    except OSError as exc:
+        if is_shortage(exc):
+            raise
         return None
     try:
         return _read(descriptor, path)
-    except (OSError, struct.error):
+    except (OSError, struct.error) as exc:
+        if isinstance(exc, OSError) and is_shortage(exc):
+            raise
         return None
     finally:
         os.close(descriptor)

@@ -30,6 +30,7 @@ from h5backends.errors import (
 )
 from h5backends.heartbeat import WriterState, read_heartbeat, writer_state
 from h5backends.holders import Holder, holders, network_file_system, writers
+from h5backends.shortage import is_shortage
 from h5backends.superblock import FileState, file_state, read_superblock, state_of
 from h5backends.types import Mode
 
@@ -83,10 +84,15 @@ def check_before_open(path: str, mode: Mode, driver: str, swmr: bool = False) ->
         raise _occupied(path)
     if mode != "r":
         _check_writable(path)
-    if mode == "w":
-        _check_replaceable(path)
-    else:
-        _check_content(path, mode, driver, swmr)
+    try:
+        if mode == "w":
+            _check_replaceable(path)
+        else:
+            _check_content(path, mode, driver, swmr)
+    except H5Error:
+        raise
+    except OSError as exc:
+        raise os_error(path, exc, mode) from exc
 
 
 def busy_error(path: str, exc: BaseException | None = None) -> FileBusyError:
@@ -99,7 +105,7 @@ def busy_error(path: str, exc: BaseException | None = None) -> FileBusyError:
     exc : Exception, optional
         What the library said.
     """
-    return _busy(path, holders(path), None if exc is None else _last_words(exc))
+    return _busy(path, _seen(path), None if exc is None else _last_words(exc))
 
 
 def os_error(path: str, exc: Exception, mode: Mode) -> H5Error:
@@ -171,10 +177,7 @@ def _check_replaceable(path: str) -> None:
     """Refuse ``w`` on a file that anybody holds: the library would cut it off before asking."""
     if is_locked(path):
         raise busy_error(path)
-    try:
-        state = file_state(path)
-    except OSError as exc:
-        raise os_error(path, exc, "w") from exc
+    state = file_state(path)
     if state in {FileState.CLOSED, FileState.NOT_HDF5, FileState.MISSING}:
         return
     if found := _living(path):
@@ -189,8 +192,6 @@ def _check_content(path: str, mode: Mode, driver: str, swmr: bool) -> None:
         state = state_of(block)
     except FileFormatError as exc:
         raise _formless(path, exc, driver) from exc
-    except OSError as exc:
-        raise os_error(path, exc, mode) from exc
     if state is FileState.CLOSED or (
         mode == "r" and (state is FileState.OVERHANG or (swmr and block.swmr_writer))
     ):
@@ -235,7 +236,10 @@ def _check_marked(path: str, mode: Mode, by_swmr: bool) -> None:
 
 
 def _living(path: str) -> list[Holder]:
-    """List the programs that write a file: those seen here, else the one that gives a sign."""
+    """List the programs that write a file: those seen here, else the one that gives a sign.
+
+    For want of descriptors that cannot be told, and ``OSError`` is raised.
+    """
     if found := writers(path):
         return found
     beat = read_heartbeat(path)
@@ -277,7 +281,9 @@ def is_locked(path: str) -> bool:
 
     try:
         descriptor = os.open(path, os.O_RDONLY)
-    except OSError:
+    except OSError as exc:
+        if is_shortage(exc):
+            raise
         return False  # what cannot be read is told by the next step
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -321,9 +327,12 @@ _MISSHAPEN = (
 
 _NO_ROOM = {
     value
-    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO", "ESTALE", "EMFILE", "ENFILE", "ENXIO")
+    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO", "ESTALE", "ENXIO")
     if (value := getattr(errno, name, None)) is not None
 }
+_TOO_MANY = {errno.EMFILE, errno.ENFILE}
+_NO_MORE = "no more files can be opened"
+_CLOSE_SOME = "Close some, or raise the limit (ulimit -n); nothing was changed."
 _HELD_NUMBERS = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EBUSY, errno.ETXTBSY, errno.EDEADLK}
 _NO_LOCKS = {
     value
@@ -344,6 +353,7 @@ def _by_number(path: str, number: int, exc: Exception, mode: Mode) -> H5Error | 
         ({errno.EISDIR}, lambda: FileFormatError("a directory, not a file", file=path)),
         ({errno.EROFS}, lambda: ReadOnlyError("the file is on read-only media", file=path)),
         ({errno.EACCES, errno.EPERM}, lambda: _not_allowed(path, mode, said)),
+        (_TOO_MANY, lambda: StorageError(_NO_MORE, file=path, found=said, remedy=_CLOSE_SOME)),
         (_NO_ROOM, lambda: StorageError("the storage failed", file=path, found=said)),
         (_ODD_NAMES, lambda: FileAccessError(_NO_NAME, file=path, found=said)),
     )
@@ -355,7 +365,7 @@ def _by_number(path: str, number: int, exc: Exception, mode: Mode) -> H5Error | 
 
 def _not_allowed(path: str, mode: Mode, said: str) -> H5Error:
     # Windows says "permission denied" for a file that another program holds.
-    if os.access(path, os.R_OK if mode == "r" else os.R_OK | os.W_OK) and (found := holders(path)):
+    if os.access(path, os.R_OK if mode == "r" else os.R_OK | os.W_OK) and (found := _seen(path)):
         return _busy(path, found, said)
     return FileAccessError(
         f"no permission to {'read' if mode == 'r' else 'write'} the file", file=path, found=said
@@ -364,16 +374,26 @@ def _not_allowed(path: str, mode: Mode, said: str) -> H5Error:
 
 def _held(path: str, exc: Exception) -> H5Error:
     """A library refused a file as held: say by whom, or that its writer is dead."""
-    found = holders(path)
+    found = _seen(path)
     try:
         marked = file_state(path) in _MARKED
+        if marked and all(holder.writes is False for holder in found):
+            found = _living(path)
+            if not found:
+                return _crashed(path)
+    except H5Error:
+        raise
     except OSError:
-        marked = False
-    if marked and all(holder.writes is False for holder in found):
-        found = _living(path)
-        if not found:
-            return _crashed(path)
+        pass  # it cannot be told: then it is held, as the library says
     return _busy(path, found, None if found else _last_words(exc))
+
+
+def _seen(path: str) -> list[Holder]:
+    """List who holds a file, for the wording of an error: nobody where that cannot be told."""
+    try:
+        return holders(path)
+    except OSError:
+        return []
 
 
 def _busy(

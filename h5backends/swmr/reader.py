@@ -106,8 +106,8 @@ def open_h5_file_for_reading(
         `swmr` is True and the writer died without having switched to SWMR.
     FileFormatError
         Not an HDF5 file, cut short, or damaged.
-    FileAccessError
-        The operating system does not allow it.
+    FileAccessError, StorageError
+        The operating system does not allow it, or has no descriptor left.
     """
     path = os.fspath(Path(filepath).expanduser().absolute())
     if swmr not in {True, False, "auto"}:
@@ -120,6 +120,10 @@ def open_h5_file_for_reading(
         except FileError as exc:
             if time.monotonic() >= deadline or not _may_pass(path, exc):
                 raise
+        except H5Error:
+            raise
+        except OSError as exc:
+            raise os_error(path, exc, "r") from exc
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
 

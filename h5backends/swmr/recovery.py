@@ -26,6 +26,7 @@ from h5backends.errors import (
     FileBusyError,
     FileFormatError,
     FileMissingError,
+    H5Error,
     StorageError,
 )
 from h5backends.heartbeat import Beat, WriterState, read_heartbeat, sidecar, writer_state
@@ -387,14 +388,16 @@ def repair(
     before = check(path, seconds)
     if before.state is FileState.CLOSED:
         return before
-    _require_mendable(before)
-    if dry_run:
-        return before
     try:
+        _require_mendable(before)
+        if dry_run:
+            return before
         completed = complete(path)
         block = read_superblock(path)
         kept = _put_aside(path, block) if backup else None
         _write_header(path, block)
+    except H5Error:
+        raise
     except OSError as exc:
         raise os_error(str(path), exc, "r+") from exc
     after = check(path, seconds)
