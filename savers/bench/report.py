@@ -14,7 +14,7 @@ from savers.bench.figures import Against, Bar, Result, Unit, median, spread
 from savers.bench.harness import Row
 from savers.bench.machine import Machine
 
-__all__ = ["Report", "figure"]
+__all__ = ["Report", "figure", "number"]
 
 _HEADINGS = ("work", "here", "peer", "times as fast", "physical limit", "bar", "reached")
 _WIDE = 120
@@ -30,7 +30,7 @@ class _Scale:
     suffix: str
 
     def write(self, value: float) -> str:
-        return _number(value * self.factor)
+        return number(value * self.factor)
 
 
 def _scale(value: float, unit: Unit) -> _Scale:
@@ -44,7 +44,7 @@ def _scale(value: float, unit: Unit) -> _Scale:
     return _Scale(1, "" if unit is Unit.FACTOR else f" {unit.value}")
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Write a number with three digits that count, and never with an exponent."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
@@ -75,7 +75,7 @@ def bar_in_words(bar: Bar, unit: Unit) -> str:
     if bar.against is Against.NOTHING:
         return f"{bound} {figure(bar.value, unit)}"
     what = "speed" if bar.at_least else "cost"
-    return f"{bound} {_number(bar.value)} x the {bar.against.value}'s {what}"
+    return f"{bound} {number(bar.value)} x the {bar.against.value}'s {what}"
 
 
 def bar_in_signs(bar: Bar, unit: Unit) -> str:
@@ -83,7 +83,7 @@ def bar_in_signs(bar: Bar, unit: Unit) -> str:
     bound = "≥" if bar.at_least else "≤"
     if bar.against is Against.NOTHING:
         return f"{bound} {figure(bar.value, unit)}"
-    return f"{bound} {_number(bar.value)} x {bar.against.value}"
+    return f"{bound} {number(bar.value)} x {bar.against.value}"
 
 
 def verdict(result: Result) -> str:
@@ -91,7 +91,7 @@ def verdict(result: Result) -> str:
     if result.score is None:
         return "failed" if result.failed else ""
     alone = result.bar.against is Against.NOTHING
-    score = figure(result.score, result.unit) if alone else _number(result.score)
+    score = figure(result.score, result.unit) if alone else number(result.score)
     return f"{'yes' if result.reached else 'no'}, {score}"
 
 
@@ -193,7 +193,7 @@ def _cells(row: Row, result: Result, *, around: bool) -> dict[str, str]:
         "work": row.title,
         "here": _cell(result.ours, row.unit, around=around),
         "peer": _cell(result.peer, row.unit, around=around),
-        "times as fast": "" if ratio is None else _number(ratio),
+        "times as fast": "" if ratio is None else number(ratio),
         "physical limit": _cell(result.limit, row.unit, around=around),
         "bar": bar_in_words(row.bar, row.unit),
         "reached": verdict(result),

@@ -21,6 +21,7 @@ from savers.cli import (
     plot,
     record,
     recovery,
+    scaling,
     scan,
     tree,
     view,
@@ -189,6 +190,15 @@ app.command(
         "h5backends bench --from figures.json --rows timed --markdown README.md",
     ),
 )(bench.bench)
+app.command(
+    short_help="Measure how costs change with points, nodes, readers, servers.",
+    epilog=_examples(
+        "h5backends scaling --quick",
+        "h5backends scaling points nodes",
+        "h5backends scaling --json laws.json --plots plots --markdown laws.md",
+        "h5backends scaling --from laws.json hsds --plots plots --overwrite",
+    ),
+)(scaling.scaling)
 
 
 def main() -> None:

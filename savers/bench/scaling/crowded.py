@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -104,7 +104,7 @@ class _File:
         self.path.unlink()
 
 
-def _nodes(setting: Setting) -> Iterator[Sample]:
+def _nodes(setting: Setting) -> Generator[Sample]:
     for driver in LOCAL:
         file = _File(driver, setting)
         for nodes in sizes(_NODES, setting.size(300, _NODES[-1])):

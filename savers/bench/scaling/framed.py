@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,16 @@ from savers.bench.append import raw_array
 from savers.bench.compressed import detector_frame
 from savers.bench.figures import Unit
 from savers.bench.harness import LOCAL, Setting, require
-from savers.bench.scaling.law import Curve, Law, Sample, Scale, sizes
+from savers.bench.scaling.law import Constant, Curve, Law, Sample, Scale, sizes
 
-__all__ = ["CODEC", "COMPRESSED", "DISK", "LAWS", "framed"]
+__all__ = ["CODEC", "COMPRESSED", "DISK", "FRAME", "LAWS", "RATIO", "RAW"]
 
 CODEC = "bitshuffle"
 """With lz4."""
 COMPRESSED = "bitshuffle-lz4 frame, h5py"
 DISK = "raw write to the disk, fsync"
+FRAME = "frame"
+RATIO = "compression of the frames"
 RAW = "write_direct_chunk"
 COPY = "numpy copy"
 
@@ -38,7 +40,7 @@ _DISK_TOTAL = 128 * _MIB
 _VARIANTS = 4
 
 
-def framed(nbytes: int) -> tuple[int, int]:
+def _shape(nbytes: int) -> tuple[int, int]:
     """Return the shape of a frame of uint16 with so many bytes, as square as powers of 2 allow."""
     pixels = nbytes // 2
     width = 1 << (pixels.bit_length() // 2)
@@ -47,7 +49,7 @@ def framed(nbytes: int) -> tuple[int, int]:
 
 def _frames(nbytes: int) -> list[NDArray[np.uint16]]:
     """Return some different frames with the noise of a detector."""
-    height, width = framed(nbytes)
+    height, width = _shape(nbytes)
     tile = detector_frame()
     repeats = (-(-height // tile.shape[0]), -(-width // tile.shape[1]))
     whole = np.tile(tile, repeats)[:height, :width]
@@ -57,6 +59,21 @@ def _frames(nbytes: int) -> list[NDArray[np.uint16]]:
 def _count(nbytes: int, setting: Setting) -> int:
     total = _QUICK_TOTAL if setting.quick else _TOTAL
     return max(_FEWEST, min(_MOST, total // nbytes))
+
+
+def _ratio(frames: Sequence[Any], setting: Setting) -> float:
+    """Return how many times smaller such frames are when they are packed."""
+    path = setting.path("packed.h5")
+    with H5Backend("h5py") as h5:
+        h5.open_file(path, "w")
+        h5.define_compression(CODEC, None)
+        array = h5.create_earray("/", "f", "uint16", frames[0].shape)
+        for frame in frames:
+            array.append(frame)
+        h5.flush()
+        stored = h5.h5file["f"].id.get_storage_size()
+    path.unlink()
+    return float(sum(frame.nbytes for frame in frames) / stored)
 
 
 def _appended(
@@ -117,16 +134,18 @@ def _to_disk(frames: Sequence[Any], count: int) -> float:
         return (time.perf_counter() - begin) / count
 
 
-def _sizes(setting: Setting) -> Iterator[Sample | str]:
+def _sizes(setting: Setting) -> Generator[Sample | Constant | str]:
     packs = CODEC in registry.load("h5py").codecs()
     if not packs:
         yield f"{COMPRESSED}: needs hdf5plugin, pip install 'h5backends[compression]'"
+    else:
+        yield Constant(RATIO, _ratio(_frames(setting.size(64 * _KIB, 4 * _MIB)), setting))
     for nbytes in sizes(_SIZES, setting.size(64 * _KIB, _SIZES[-1])):
         frames, count = _frames(nbytes), _count(nbytes, setting)
         yield Sample(COPY, nbytes, _copied(frames, count))
         yield Sample(RAW, nbytes, _raw(frames, count, setting))
         for driver in LOCAL:
-            yield Sample(f"frame, {driver}", nbytes, _appended(driver, frames, count, setting))
+            yield Sample(f"{FRAME}, {driver}", nbytes, _appended(driver, frames, count, setting))
         if packs:
             cost = _appended("h5py", frames, count, setting, CODEC)
             yield Sample(COMPRESSED, nbytes, cost)
@@ -144,7 +163,7 @@ LAWS = (
         Unit.SECONDS,
         (
             Curve(COMPRESSED, optional=True),
-            *(Curve(f"frame, {driver}") for driver in LOCAL),
+            *(Curve(f"{FRAME}, {driver}") for driver in LOCAL),
             Curve(RAW, limit=True),
             Curve(COPY, limit=True),
             Curve(DISK, limit=True),

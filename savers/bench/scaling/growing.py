@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -100,7 +100,7 @@ def _log(driver: str, setting: Setting) -> Iterator[Sample]:
     path.unlink()
 
 
-def _points(setting: Setting) -> Iterator[Sample]:
+def _points(setting: Setting) -> Generator[Sample]:
     yield from _chunks(setting)
     for driver in LOCAL:
         yield from _numbers(driver, setting)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
@@ -12,12 +13,13 @@ from typing import NamedTuple
 from savers.bench.figures import Unit, median
 from savers.bench.harness import RowSkippedError, Setting, quiet
 
-__all__ = ["Curve", "Law", "LawResult", "Sample", "Scale", "measure", "sizes"]
+__all__ = ["Constant", "Curve", "Law", "LawResult", "Sample", "Scale", "measure", "size", "sizes"]
 
 _GROWTH_DECADES = 1.0
 """A law is read from the last decade at the least, where fixed costs no longer show."""
 _OVER = 2.0
 """How many times its budget a law may take when even its first round is too long."""
+_BINARY = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B"))
 
 
 class Scale(Enum):
@@ -36,6 +38,13 @@ class Sample(NamedTuple):
     value: float
 
 
+class Constant(NamedTuple):
+    """A figure that does not depend on the size."""
+
+    name: str
+    value: float
+
+
 @dataclass(frozen=True, slots=True)
 class Curve:
     """One line of a law's plot.
@@ -43,7 +52,7 @@ class Curve:
     Parameters
     ----------
     name : str
-        What is done; behind a comma the driver, which shares a colour with the others.
+        What is done; behind a comma with which driver; all drivers of one work share a colour.
     limit : bool
         Whether it is a physical limit, not this project.
     flat : bool
@@ -60,7 +69,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Law:
-    """How one cost depends on one size.
+    """How a cost depends on a size.
 
     Parameters
     ----------
@@ -77,7 +86,8 @@ class Law:
     curves : tuple of Curve
         All that it measures.
     samples : callable
-        Gets a :class:`~savers.bench.harness.Setting`; yields :class:`Sample`, and notes as str.
+        Gets a :class:`~savers.bench.harness.Setting`; yields :class:`Sample`,
+        :class:`Constant`, and notes as str.
     rounds : int
         How often, in a full run, if the budget allows.
     budget : float
@@ -91,7 +101,7 @@ class Law:
     scale: Scale
     unit: Unit
     curves: tuple[Curve, ...]
-    samples: Callable[[Setting], Iterator[Sample | str]]
+    samples: Callable[[Setting], Generator[Sample | Constant | str]]
     rounds: int = 3
     budget: float = 40.0
 
@@ -110,6 +120,8 @@ class LawResult:
         Of the law.
     samples : dict
         Of each curve, of each size, the figures of all rounds.
+    constants : dict
+        Of each constant the figures of all rounds.
     notes : list of str
         What a reader must know: why a curve is absent, what failed.
     failed : bool
@@ -118,22 +130,36 @@ class LawResult:
 
     name: str
     samples: dict[str, dict[float, list[float]]] = field(default_factory=dict)
+    constants: dict[str, list[float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     failed: bool = False
 
-    def take(self, sample: Sample | str) -> None:
+    def take(self, found: Sample | Constant | str) -> None:
         """Add a measurement or a note."""
-        if isinstance(sample, str):
-            if sample not in self.notes:
-                self.notes.append(sample)
-            return
-        self.samples.setdefault(sample.curve, {}).setdefault(sample.x, []).append(sample.value)
+        if isinstance(found, str):
+            if found not in self.notes:
+                self.notes.append(found)
+        elif isinstance(found, Constant):
+            self.constants.setdefault(found.name, []).append(found.value)
+        else:
+            curve = self.samples.setdefault(found.curve, {})
+            curve.setdefault(found.x, []).append(found.value)
 
     def points(self, curve: str) -> tuple[list[float], list[float]]:
         """Return the sizes of a curve in their order, and the medians of its figures there."""
         found = self.samples.get(curve, {})
         xs = sorted(found)
         return xs, [median(found[x]) for x in xs]
+
+    def at(self, curve: str, x: float) -> float | None:
+        """Return the median figure of a curve at a size, None if it was not measured."""
+        found = self.samples.get(curve, {}).get(x)
+        return median(found) if found else None
+
+    def constant(self, name: str) -> float | None:
+        """Return the median of a constant, None if it was not measured."""
+        found = self.constants.get(name)
+        return median(found) if found else None
 
     def exponent(self, curve: str) -> float | None:
         """Return with which power of the size the figures of a curve grow, at its upper end.
@@ -170,12 +196,8 @@ def measure(law: Law, setting: Setting) -> Iterator[LawResult]:
         with quiet(), setting.own_folder():
             begin = last = time.monotonic()
             for _ in range(1 if setting.quick else law.rounds):
-                for sample in law.samples(setting):
-                    result.take(sample)
-                    yield result
-                    if time.monotonic() - begin > _OVER * law.budget:
-                        result.take(f"stopped after {_OVER * law.budget:.0f} s; larger sizes lack")
-                        break
+                with contextlib.closing(law.samples(setting)) as samples:
+                    yield from _taken(samples, result, begin + _OVER * law.budget)
                 now = time.monotonic()
                 if now + (now - last) - begin > law.budget:
                     break
@@ -188,6 +210,26 @@ def measure(law: Law, setting: Setting) -> Iterator[LawResult]:
     yield result
 
 
+def _taken(
+    samples: Iterator[Sample | Constant | str], result: LawResult, deadline: float
+) -> Iterator[LawResult]:
+    """Take what comes until a moment of the monotonic clock."""
+    for sample in samples:
+        result.take(sample)
+        yield result
+        if time.monotonic() > deadline:
+            result.take("stopped for want of time; larger sizes lack")
+            return
+
+
 def sizes(steps: Iterable[int], last: int) -> list[int]:
     """Return the steps up to a last one, that included."""
     return [step for step in steps if step <= last]
+
+
+def size(value: float, scale: Scale) -> str:
+    """Write one size with its unit."""
+    if scale is Scale.BYTES:
+        step, suffix = next((each for each in _BINARY if value >= each[0]), _BINARY[-1])
+        return f"{value / step:g} {suffix}"
+    return f"{value:,.0f} {scale.value}".strip()

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def _delays(rate: int, setting: Setting) -> Iterator[Sample | str]:
     yield Sample("99 % of the points, one reader", rate, float(np.percentile(delays, 99)))
 
 
-def _rates(setting: Setting) -> Iterator[Sample | str]:
+def _rates(setting: Setting) -> Generator[Sample | str]:
     rates = (100, 1_000) if setting.quick else _RATES
     for rate in rates:
         yield Sample(_SLEEP, rate, median(list(late_sleeps(setting))))
@@ -93,11 +93,12 @@ def _written(path: Path, count: int) -> bool:
     """Whether the frames are there, the first of which was there before."""
     with H5Backend("h5py") as h5:
         h5.open_file(path, "r")
-        frames: Any = h5.get_node("/frames").read()
+        node: Any = h5.get_node("/frames")
+        frames = node.read()
         return bool((frames[:, 0, 0] == np.arange(count + 1)).all()) and len(frames) == count + 1
 
 
-def _readers(setting: Setting) -> Iterator[Sample]:
+def _readers(setting: Setting) -> Generator[Sample]:
     for readers in sizes(_READERS, setting.size(2, _READERS[-1])):
         yield Sample(_SLEEP, readers, median(list(late_sleeps(setting))))
         yield from _read_by(readers, setting)

@@ -1,4 +1,4 @@
-"""Laws of HSDS: time of a request by its size, and requests a second by clients and data nodes."""
+"""Laws of HSDS: time of a flush by its size, and requests a second by clients and data nodes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import functools
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ FRAMES = f"a frame of {2 * FRAME_SHAPE[0] * FRAME_SHAPE[1] // 1024} KiB a reques
 
 
 # -- one client, requests of any size -----------------------------------------------------------
-def _requests(setting: Setting) -> Iterator[Sample]:
+def _requests(setting: Setting) -> Generator[Sample]:
     import h5pyd
 
     server = remote.server(setting)
@@ -117,21 +117,22 @@ def _check(server: remote.Server, location: str, requests: int) -> None:
     """Read back all that a client has written."""
     with H5Backend("h5pyd") as h5:
         h5.open_file(location, "r", **server.login)
-        numbers, frames = (h5.get_node(f"/{name}").read() for name in ("numbers", "frames"))
+        nodes: list[Any] = [h5.get_node(f"/{name}") for name in ("numbers", "frames")]
+        numbers, frames = (node.read() for node in nodes)
     right = np.array_equal(numbers, np.arange(requests * (1 + BATCH)))
     require(right, "numbers of a client lack")
     steps = np.arange(requests).reshape(-1, 1, 1)
     require(len(frames) == requests and (frames == steps).all(), "frames of a client lack")
 
 
-def _clients(setting: Setting) -> Iterator[Sample]:
+def _clients(setting: Setting) -> Generator[Sample]:
     server = remote.server(setting)
     for clients in sizes(_CLIENTS, setting.size(2, _CLIENTS[-1])):
         yield from _loaded(server, clients, clients, setting)
 
 
 # -- many data nodes ----------------------------------------------------------------------------
-def _nodes(setting: Setting) -> Iterator[Sample]:
+def _nodes(setting: Setting) -> Generator[Sample]:
     from h5backends.testing import hsds
 
     why = hsds.why_unavailable()
@@ -154,9 +155,9 @@ _RATE = "requests a second, all clients"
 LAWS = (
     Law(
         "hsds-requests",
-        "Time of a request to HSDS by the numbers in it",
-        "numbers in a request",
-        "time per request",
+        "Time of a flush to HSDS by the numbers that it sends",
+        "numbers since the last flush",
+        "time per flush",
         Scale.COUNT,
         Unit.SECONDS,
         (Curve(REQUEST), Curve(_WHOLE, limit=True), Curve(_EMPTY, limit=True)),
@@ -167,7 +168,7 @@ LAWS = (
     Law(
         "hsds-clients",
         "Clients of one HSDS",
-        "programs that write, each into a domain of its own",
+        "clients, each with a domain of its own",
         _RATE,
         Scale.COUNT,
         Unit.REQUESTS_PER_SECOND,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,7 @@ def _log(driver: str, signals: int, setting: Setting) -> Iterator[Sample]:
     path.unlink()
 
 
-def _signals(setting: Setting) -> Iterator[Sample]:
+def _signals(setting: Setting) -> Generator[Sample]:
     for signals in sizes(_SIGNALS, setting.size(10, _SIGNALS[-1])):
         count = max(_FEWEST, setting.size(1_000, _VALUES) // signals)
         # A value of each signal, and the time.

@@ -1,0 +1,165 @@
+"""The command ``scaling``: how costs change with what there is, as figures, plots and plans."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from h5backends.errors import StorageError
+from savers.cli.console import Exit, duration, ended_like_ctrl_c, err, note, out
+
+if TYPE_CHECKING:
+    from savers.bench.scaling.law import Law
+    from savers.bench.scaling.report import ScalingReport
+
+__all__ = ["scaling"]
+
+_WIDTH = 140
+
+_Save = Callable[["ScalingReport"], None]
+
+
+def scaling(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...",
+            help="Only these laws; 'hsds' stands for all that begin with it.  [default: all]",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="Only try whether everything works; figures mean little."),
+    ] = False,
+    only_list: Annotated[bool, typer.Option("--list", help="Only list the laws.")] = False,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Also write every sample as JSON."),
+    ] = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option("--plots", metavar="DIR", help="Also plot each law, as NAME.svg in DIR."),
+    ] = None,
+    markdown_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--markdown",
+            metavar="FILE",
+            help="Also write tables and plans in Markdown: into a new file, or into one with the "
+            "lines <!-- scaling --> and <!-- /scaling -->, between them.",
+        ),
+    ] = None,
+    earlier: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="FILE", help="Measure nothing, show what --json wrote earlier."
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace these files if they are there.")
+    ] = False,
+) -> None:
+    """Measure how costs change with points, signals, nodes, sizes, rates, readers and servers.
+
+    The last column is the power with which a figure grows at the upper end: +0 does not depend
+    on the size, +1 grows as it does. A whole run takes ten minutes. Ctrl-C shows what there
+    is so far.
+    """
+    from savers.bench import choosing
+    from savers.bench.output import Output
+    from savers.bench.scaling import registry
+    from savers.bench.scaling.plots import PlotFolder
+    from savers.bench.scaling.report import ScalingReport, load
+
+    try:
+        chosen = registry.select(names or [])
+    except choosing.UnknownRowError as exc:
+        raise typer.BadParameter(f"{exc} --list shows all.", param_hint="NAME") from exc
+    if only_list:
+        for law in chosen:
+            out.print(f"{law.name}: {law.title}; {law.y}", markup=False, soft_wrap=True)
+        return
+    outputs: list[tuple[Output, Callable[[ScalingReport], str]]] = []
+    if json_file is not None:
+        outputs.append((Output(json_file, overwrite=overwrite), _as_json))
+    if markdown_file is not None:
+        file = Output(markdown_file, overwrite=overwrite, mark="scaling")
+        outputs.append((file, ScalingReport.markdown))
+    folder = None if plots is None else PlotFolder(plots, chosen, overwrite=overwrite)
+
+    def save(report: ScalingReport) -> None:
+        for output, rendered in outputs:
+            output.write(rendered(report))
+        if folder is not None:
+            for law, result in report.entries:
+                folder.write(law, result)
+
+    if earlier is None:
+        report, interrupted = _run(chosen, quick, save)
+    else:
+        report, interrupted = load(earlier, chosen), False
+    # A file or a pipe has room for whole lines.
+    wide = out if out.is_terminal else Console(width=_WIDTH)
+    wide.print(report.table())
+    for line in (*report.lines(), *report.notes()):
+        out.print(line, markup=False, soft_wrap=True)
+    save(report)
+    if interrupted:
+        raise typer.Exit(Exit.INTERRUPTED)
+    raise typer.Exit(Exit.FAILURE if report.failed else Exit.OK)
+
+
+def _as_json(report: ScalingReport) -> str:
+    return json.dumps(report.as_dict(), indent=1) + "\n"
+
+
+def _run(laws: list[Law], quick: bool, save: _Save) -> tuple[ScalingReport, bool]:
+    """Measure the laws, one after the other; what there is after each is saved.
+
+    Returns
+    -------
+    report : ScalingReport
+        Everything, or what there was when it was interrupted.
+    interrupted : bool
+        Whether it was.
+    """
+    import time
+
+    from savers.bench import machine
+    from savers.bench.harness import Setting
+    from savers.bench.scaling.law import measure
+    from savers.bench.scaling.report import ScalingReport
+
+    with contextlib.ExitStack() as stack:
+        folder, in_memory = stack.enter_context(machine.folder())
+        report = ScalingReport(machine.Machine(in_memory), quick, [])
+        setting = Setting(folder, quick, stack)
+        stack.enter_context(ended_like_ctrl_c())
+        try:
+            for number, law in enumerate(laws, 1):
+                begin = time.monotonic()
+                with err.status(f"{number} of {len(laws)}: {law.name}"):
+                    for done, result in enumerate(measure(law, setting)):
+                        if not done:
+                            report.entries.append((law, result))
+                report.machine.finish()
+                with contextlib.suppress(StorageError):  # told at the end, behind the table
+                    save(report)
+                outcome = (
+                    "failed" if result.failed else "measured" if result.samples else "left out"
+                )
+                took = duration(time.monotonic() - begin)
+                note(f"{number} of {len(laws)}: {law.name} {outcome}, {took}")
+        except KeyboardInterrupt:
+            note("interrupted: this is what there is so far")
+            report.machine.finish()
+            return report, True
+    return report, False
