@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ __all__ = ["Child", "child", "number"]
 
 _TIME_LIMIT = 600.0
 _END_SECONDS = 30.0
+_ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+"""What ends a program; not every system has all of them."""
 
 
 def number(module: str, *arguments: object, env: Mapping[str, str] | None = None) -> float:
@@ -101,12 +104,20 @@ def child(module: str, *arguments: object | Path) -> Iterator[Child]:
 
 
 def _started(command: list[str], **how: Any) -> subprocess.Popen[str]:
-    """Start a process, in another thread: Ctrl-C within the start would leave it running."""
-    with ThreadPoolExecutor(1) as starter:
-        begun = starter.submit(subprocess.Popen, command, **how)
-        try:
-            return begun.result()
-        except KeyboardInterrupt:
-            with begun.result() as running:
-                running.kill()
-            raise
+    """Start a process; Ctrl-C and the like wait meanwhile, or they would leave it running."""
+    came: list[int] = []
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in filter(None, (getattr(signal, name, None) for name in _ENDING)):
+            if callable(signal.getsignal(number)):
+                before[number] = signal.signal(number, lambda which, _: came.append(which))
+    try:
+        running = subprocess.Popen[str](command, **how)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number in came:
+        with running:
+            running.kill()
+        signal.raise_signal(number)
+    return running
