@@ -170,6 +170,6 @@ LAWS = (
         ),
         _sizes,
         rounds=3,
-        budget=90,
+        budget=70,
     ),
 )

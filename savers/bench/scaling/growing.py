@@ -123,6 +123,6 @@ LAWS = (
             Curve(_LIMIT, limit=True),
         ),
         _points,
-        budget=80,
+        budget=70,
     ),
 )

@@ -84,7 +84,7 @@ def _repeated(work: Any, times: int) -> float:
 # -- many clients -------------------------------------------------------------------------------
 def _loaded(server: remote.Server, clients: int, x: int, setting: Setting) -> Iterator[Sample]:
     """Have so many programs send requests at once, each into a domain of its own."""
-    requests = setting.size(8, 320) // clients
+    requests = setting.size(8, 240) // clients
     work = {
         SINGLES: f"numbers {requests} 1",
         BATCHES: f"numbers {requests} {BATCH}",
