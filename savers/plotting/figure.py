@@ -10,8 +10,9 @@ from savers.interchange.packages import package
 from savers.plotting.choosing import Chosen
 from savers.plotting.curves import draw_curve
 from savers.plotting.images import draw_image
+from savers.plotting.points import draw_points
 from savers.view.model.choice import Kind, Part
-from savers.view.model.frames import CurveFrame, Frame, ImageFrame, Window
+from savers.view.model.frames import CurveFrame, Frame, ImageFrame, PointsFrame, Window
 from savers.view.model.setup import picture_of, setup_of
 from savers.view.model.source import Source
 from savers.view.model.subject import Subject
@@ -103,7 +104,7 @@ def figure_of(source: Source, chosen: Chosen, look: Look) -> Any:
     with _matplotlib("").rc_context(_STYLE):
         figure = figures.Figure(size, dpi=look.dpi, layout="constrained")
         _matplotlib(".backends.backend_agg").FigureCanvasAgg(figure)
-        image = chosen.choice.kind is Kind.IMAGE
+        image = chosen.choice.kind in {Kind.IMAGE, Kind.POINTS}
         rows, columns = (1, len(chosen.parts)) if image else (len(chosen.parts), 1)
         panels = figure.subplots(rows, columns, sharex=True, squeeze=False).reshape(-1)
         for axes, part in zip(panels, chosen.parts, strict=True):
@@ -137,6 +138,8 @@ def _draw(axes: Any, source: Source, chosen: Chosen, part: Part | None, look: Lo
         notes = draw_curve(axes, subject, setup, frame, look.log)
     elif isinstance(frame, ImageFrame):
         notes = draw_image(axes, setup, frame, look.log)
+    elif isinstance(frame, PointsFrame):
+        notes = draw_points(axes, setup, frame, look.log)
     else:
         notes = ["no values"]
     return [*notes, *filter(None, [getattr(frame, "note", "")])]

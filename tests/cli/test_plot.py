@@ -107,6 +107,24 @@ def test_slices_of_more_dimensions(raster: Path) -> None:
     np.testing.assert_array_equal(along.line[1], 403 + 10_000 * np.arange(4.0))
 
 
+def test_points_that_lie_anywhere(tmp_path: Path) -> None:
+    x, y = np.random.default_rng(0).random((2, 40))
+    axes = [Axis("x", "um", x, spread_order=0), Axis("y", "um", y, spread_order=1)]
+    with Scan(tmp_path / "a.h5", axes, progress=False) as scan:
+        scan.signal("counts", "1/s")
+        for n, point in enumerate(scan):
+            if n < 30:
+                point.write(counts=point["x"] + point["y"])
+    drawn = Drawn(tmp_path / "a.h5", "/RawData/Scan000/Data0D")
+    axes = drawn.axes[0]
+    (points,) = axes.collections
+    np.testing.assert_array_equal(points.get_offsets(), np.stack([x, y], 1)[:30])
+    np.testing.assert_array_equal(points.get_array(), (x + y)[:30])
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("x (µm)", "y (µm)")
+    (bar,) = axes.child_axes
+    assert bar.get_ylabel() == "counts (1/s)"
+
+
 def test_complex_numbers(raster: Path) -> None:
     node = f"{SCAN}/Data0D/CH00/Data00"
     both = Drawn(raster, node, "y=1")

@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 
 from h5backends import H5Backend
-from savers import Axis, DataRaw, DataSaverLoader, DataToExport, DataToExportExtendedSaver
+from savers import (
+    Axis,
+    DataRaw,
+    DataSaverLoader,
+    DataToExport,
+    DataToExportExtendedSaver,
+    Scan,
+)
 from tests.view.child_writer import SIDE
 from tests.view.conftest import until
 
@@ -107,6 +114,27 @@ def test_shown_within_half_a_second(writer: Any, served: Any, browser: Any) -> N
     _, flushed = log.tell("points 1")
     until(lambda: browser.points() == 6, "the new one")
     assert time.time() > flushed
+
+
+def test_points_that_lie_anywhere(served: Any, browser: Any, tmp_path: Path) -> None:
+    """A scan of a list of points fills in, each point in the colour of its value."""
+    x, y = np.random.default_rng(0).random((2, 60))
+    axes = [Axis("x", "um", x, spread_order=0), Axis("y", "um", y, spread_order=1)]
+    with Scan(tmp_path / "list.h5", axes, live=True, progress=False) as scan:
+        scan.signal("counts")
+        for n in range(30):
+            scan.at(n).write(counts=float(n == 29))
+        scan.flush()
+        browser.open(served(tmp_path / "list.h5"))
+        until(lambda: browser.model("points", ".data.x.length") == 30, "the points so far")
+        assert browser.model("plot", ".left[0].axis_label") == "y (µm)"
+        few = until(lambda: like(browser.shot(), VIRIDIS[0]), "points of the lowest value")
+        for n in range(30, 60):
+            scan.at(n).write(counts=0.0)
+        scan.flush()
+        until(lambda: browser.model("points", ".data.x.length") == 60, "the others")
+        until(lambda: like(browser.shot(), VIRIDIS[0]) > 1.5 * few, "they are drawn")
+        assert like(browser.shot(), VIRIDIS[1]) > 20, "the one of the highest value"
 
 
 def test_million_points_stay_fluid(served: Any, browser: Any, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from savers import (
     DataToExport,
     DataToExportEnlargeableSaver,
     DataToExportExtendedSaver,
+    Scan,
 )
 from savers.view.model.choice import Kind, Part
 from savers.view.model.frames import CurveFrame, ImageFrame, TableFrame, Window
@@ -322,6 +323,64 @@ def test_spectra_of_a_scan_have_sliders(tmp_path: Path, look: Any) -> None:
     seen.viewer.follow(True)
     seen.update()
     assert (seen.frame.y == 2).all()
+
+
+def spread_axes(x: np.ndarray, y: np.ndarray) -> list[Axis]:
+    return [Axis("x", "mm", x, spread_order=0), Axis("y", "mm", y, spread_order=1)]
+
+
+def test_points_that_lie_anywhere(tmp_path: Path, look: Any) -> None:
+    """As points, coloured by what was measured there so far."""
+    x, y = np.random.default_rng(0).random((2, 50))
+    with Scan(tmp_path / "a.h5", spread_axes(x, y), live=True, progress=False) as scan:
+        scan.signal("counts", "1/s")
+        scan.signal("spectrum", axes=[Axis("wave", "nm", np.arange(3.0))])
+        for n in range(20):
+            scan.at(n).write(counts=float(n), spectrum=np.arange(3.0) + n)
+        scan.flush()
+        seen = look(tmp_path / "a.h5").at("/RawData/Scan000/Data0D")
+        assert seen.setup.kind is Kind.POINTS
+        assert (seen.setup.x, seen.setup.y, seen.setup.value) == (
+            "x (mm)",
+            "y (mm)",
+            "counts (1/s)",
+        )
+        assert seen.setup.square
+        assert seen.setup.ways[:2] == ("points of x and y", "curve along x")
+        assert (seen.frame.x.tolist(), seen.frame.y.tolist()) == (x[:20].tolist(), y[:20].tolist())
+        assert seen.frame.values.tolist() == list(range(20))
+        assert seen.frame.x_limits == (x.min(), x.max()), "there is room for those to come"
+        assert (seen.frame.points, seen.frame.levels) == (20, (0, 19))
+        scan.at(40).write(counts=-1.0, spectrum=np.zeros(3))
+        scan.flush()
+        seen.until(lambda s: s.frame.points == 21, "the new point")
+        assert (seen.frame.x[-1], seen.frame.values[-1]) == (x[40], -1)
+        seen.viewer.look_at(Window((x[40], x[40]), (y[40], y[40])))
+        seen.update()
+        assert seen.frame.values.tolist() == [-1]
+        assert seen.frame.points == 21
+        seen.at("/RawData/Scan000/Data1D")
+        assert seen.setup.kind is Kind.CURVE, "of each point a curve"
+        seen.viewer.choose(seen.setup.ways.index("points of x and y"))
+        seen.update()
+        assert [s.title for s in seen.sliders] == ["wave = 0 nm"]
+        assert seen.frame.values[:20].tolist() == list(range(20))
+
+
+def test_points_of_an_adaptive_scan(tmp_path: Path, look: Any) -> None:
+    axes = ("x", "y", "z"), ("mm", "mm", "mm")
+    with DataToExportEnlargeableSaver(str(tmp_path / "a.h5"), *axes, new_file=True) as saver:
+        for n in range(30_000):
+            data = DataRaw("v", units="V", data=[np.array([float(n)])])
+            saver.add_data("/RawData", DataToExport("d", [data]), (n, -n, 1.0))
+    seen = look(tmp_path / "a.h5")
+    assert seen.setup.kind is Kind.POINTS
+    assert (seen.frame.values % 2 == 0).all()
+    assert len(seen.frame.x) == 15_000
+    assert (seen.frame.x == seen.frame.values).all()
+    assert (seen.frame.y == -seen.frame.values).all()
+    assert seen.frame.points == 30_000
+    assert seen.frame.note == "one in 2 is drawn; positions along z are not shown"
 
 
 def test_what_fails_once_is_shown_all_the_same(

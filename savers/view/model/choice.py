@@ -27,6 +27,7 @@ class Kind(Enum):
 
     CURVE = "curve"
     IMAGE = "image"
+    POINTS = "points"
     TABLE = "table"
 
 
@@ -49,7 +50,7 @@ class Choice:
         What.
     along : tuple of int
         Dimensions along the axes of the plot: of a curve one, of an image those of its rows and
-        columns.
+        columns, of points that lie anywhere their only one.
     lines : int or None
         The dimension of which every index is a line of its own.
     title : str
@@ -86,7 +87,7 @@ def choices(array: Array) -> list[Choice]:
     if not array.is_numeric or not dims:
         return [table]
     found = [_default(array)]
-    every: list[Choice] = []
+    every: list[Choice] = [_points(array)] if array.spread else []
     if len(dims) > 1 and array.shape[-1] <= _FEW and not array.is_image:
         every.append(_lines(array, len(dims) - 1))
     every += [_curve(dim) for dim in reversed(dims)]
@@ -105,11 +106,18 @@ def _default(array: Array) -> Choice:
     if not known and array.grows and len(dims) > 1:
         signal = list(dims[1:])  # rows that come one after the other
     plotted = signal or list(dims)
+    if array.spread and not signal:
+        return _points(array)
     return _curve(plotted[0]) if len(plotted) == 1 else _image(*plotted[-2:])
 
 
 def _curve(dim: Dim) -> Choice:
     return Choice(Kind.CURVE, (dim.index,), None, f"curve along {dim.label}")
+
+
+def _points(array: Array) -> Choice:
+    x, y = array.spread[:2]
+    return Choice(Kind.POINTS, (x.index,), None, f"points of {x.label} and {y.label}")
 
 
 def _lines(array: Array, lines: int) -> Choice:

@@ -107,6 +107,9 @@ class Array:
         When each point of the scan was complete, where the file says so.
     is_image : bool
         Whether the file says that each signal is an image.
+    spread : tuple of Dim
+        Of points that lie anywhere, the axes in which their positions are given, all for the one
+        dimension of the points; empty for others.
     """
 
     node: CARRAY
@@ -118,6 +121,7 @@ class Array:
     names: tuple[str, ...] = ()
     times: CARRAY | None = None
     is_image: bool = False
+    spread: tuple[Dim, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -176,8 +180,11 @@ def describe(h5: H5SaverLowLevel, node: CARRAY) -> Array:
     texts = tuple(map(str, names)) if isinstance(names, (list, tuple, np.ndarray)) else ()
     navigation = _navigation(facts, shape)
     axes: dict[int, Dim] = {}
+    spread: tuple[Dim, ...] = ()
     if facts.get("data_type") in _DATA:
-        axes = _pymodaq_axes(h5, node, navigation)
+        every = _pymodaq_axes(h5, node, navigation)
+        axes = {place: dims[0] for place, dims in every.items()}
+        spread = next((tuple(dims) for dims in every.values() if len(dims) > 1), ())
     if group is not None and beside.get("NX_class") == "NXdata":
         axes = _nexus_axes(group, beside, node) | axes
     # A growing array of single values has an axis for them only by convention.
@@ -194,7 +201,7 @@ def describe(h5: H5SaverLowLevel, node: CARRAY) -> Array:
     units = str(facts.get("units", ""))
     times = _point_times(node, shape, navigation)
     image = facts.get("data_dimension") == "Data2D" or facts.get("interpretation") == "image"
-    return Array(node, node.path, title, label, units, dims, texts, times, image)
+    return Array(node, node.path, title, label, units, dims, texts, times, image, spread)
 
 
 def _counting(index: int, grows: bool) -> str:
@@ -208,8 +215,13 @@ def _navigation(facts: dict[str, Any], shape: Sequence[int]) -> frozenset[int]:
     return frozenset(int(n) for n in found if isinstance(n, (int, np.integer)) and n < len(shape))
 
 
-def _pymodaq_axes(h5: H5SaverLowLevel, node: CARRAY, navigation: frozenset[int]) -> dict[int, Dim]:
-    """Return the axes beside an array, and those that a whole scan shares, by dimension."""
+def _pymodaq_axes(
+    h5: H5SaverLowLevel, node: CARRAY, navigation: frozenset[int]
+) -> dict[int, list[Dim]]:
+    """Return the axes beside an array, and those that a whole scan shares, by dimension.
+
+    There are several for the points of a scan that lie anywhere.
+    """
     found: list[tuple[int, CARRAY, bool]] = []
     try:
         for axis in AxisSaverLoader(h5).arrays_of(node):
@@ -223,15 +235,16 @@ def _pymodaq_axes(h5: H5SaverLowLevel, node: CARRAY, navigation: frozenset[int])
                 found.append((order[place], axis, True))
     except H5Error:
         return {}  # attributes that contradict each other: the array can be plotted without axes
-    axes: dict[int, Dim] = {}
+    axes: dict[int, dict[int, Dim]] = {}
     for place, axis, shared in found:
-        if place < len(node.shape) and place not in axes and _fits(axis, node, place):
-            axes[place] = _dim(node, place, axis, place in navigation or shared)
-    return axes
+        if place < len(node.shape) and _fits(axis, node, place):
+            dim = _dim(node, place, axis, place in navigation or shared)
+            axes.setdefault(place, {}).setdefault(_index(axis, "spread_order"), dim)
+    return {place: [dims[n] for n in sorted(dims)] for place, dims in axes.items()}
 
 
-def _index(axis: Node) -> int:
-    value = axis.attrs.get("index", 0)
+def _index(axis: Node, of: str = "index") -> int:
+    value = axis.attrs.get(of, 0)
     return int(value) if isinstance(value, (int, np.integer)) and value >= 0 else 0
 
 

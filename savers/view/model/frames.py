@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from savers.view.model.choice import Part
 
-__all__ = ["CurveFrame", "Frame", "ImageFrame", "TableFrame", "Window", "limits", "plottable"]
+__all__ = [
+    "CurveFrame",
+    "Frame",
+    "ImageFrame",
+    "PointsFrame",
+    "TableFrame",
+    "Window",
+    "limits",
+    "plottable",
+]
 
 Floats = NDArray[np.float64]
 
@@ -92,6 +101,34 @@ class ImageFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class PointsFrame:
+    """Points that lie anywhere, each with a value.
+
+    Parameters
+    ----------
+    x, y, values : ndarray of float64, shape (n,)
+        Positions, and what was measured there; those without a value are left out.
+    x_limits, y_limits : tuple of float, or None
+        Of all positions; None without any.
+    levels : tuple of float, or None
+        Lowest and highest value; None without any.
+    points : int
+        How many have a value.
+    note : str
+        What else there is to say.
+    """
+
+    x: Floats
+    y: Floats
+    values: Floats
+    x_limits: tuple[float, float] | None
+    y_limits: tuple[float, float] | None
+    levels: tuple[float, float] | None
+    points: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TableFrame:
     """Values as text.
 
@@ -107,7 +144,7 @@ class TableFrame:
     note: str = ""
 
 
-Frame = CurveFrame | ImageFrame | TableFrame
+Frame = CurveFrame | ImageFrame | PointsFrame | TableFrame
 
 
 def limits(values: NDArray[Any], margin: float = 0.0) -> tuple[float, float] | None:

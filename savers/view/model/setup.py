@@ -11,6 +11,7 @@ from savers.view.model.curve import Curve
 from savers.view.model.dims import Array, Dim, signed, titled
 from savers.view.model.frames import Frame, Window
 from savers.view.model.image import Image
+from savers.view.model.points import Points
 from savers.view.model.subject import Subject
 from savers.view.model.table import Table
 from savers.view.model.waterfall import Waterfall
@@ -67,11 +68,11 @@ class Setup:
     kind : Kind
         What is drawn.
     x, y, value : str
-        Titles of the axes, and of the values of an image.
+        Titles of the axes, and of the values that colours stand for.
     x_is_time, y_is_time : bool
         Whether an axis shows moments.
     square : bool
-        Whether both axes of an image have the same unit and so the same scale.
+        Whether both axes of positions have the same unit and so the same scale.
     lines : tuple of str
         Names of the lines.
     ways, way : tuple of str, int
@@ -127,7 +128,10 @@ def setup_of(array: Array, way: int, part: Part | None) -> Setup:
         return replace(
             common, x=along.title, y=value, x_is_time=along.epoch is not None, lines=names
         )
-    rows, columns = (array.dims[n] for n in choice.along)
+    if choice.kind is Kind.POINTS:
+        columns, rows = array.spread[:2]
+    else:
+        rows, columns = (array.dims[n] for n in choice.along)
     return replace(
         common,
         x=columns.title,
@@ -174,6 +178,8 @@ def picture_of(subject: Subject) -> Picture:
         return Table(subject.source, subject.array)
     if subject.choice.kind is Kind.CURVE:
         return Curve(subject)
+    if subject.choice.kind is Kind.POINTS:
+        return Points(subject)
     return (Waterfall if subject.dims[0].grows else Image)(subject)
 
 
@@ -226,7 +232,7 @@ def is_empty(array: Array, way: int) -> bool:
     if not array.dims or not array.is_numeric:
         return False
     choice = choices(array)[way]
-    if choice.kind is Kind.CURVE and not choice.sliders(array):
+    if choice.kind in {Kind.CURVE, Kind.POINTS} and not choice.sliders(array):
         return any(array.shape[n] == 0 for n in range(1, len(array.dims)))
     return 0 in array.shape
 

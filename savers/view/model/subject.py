@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from savers.view.model.choice import Choice, Part
+from h5backends.nodes import CARRAY
+from savers.view.model.choice import Choice, Kind, Part
 from savers.view.model.dims import Array, Dim
 from savers.view.model.frames import plottable
 from savers.view.model.source import Source
@@ -50,16 +51,17 @@ class Subject:
         """Return how many points there are along the first dimension, positions included."""
         dim = self.dims[0]
         length = self.array.node.shape[dim.index]
-        if dim.grows and dim.axis is not None:
-            return min(length, dim.axis.shape[0])
-        return length
+        return min([length, *(axis.shape[0] for axis in self._growing_axes())])
 
     def refresh(self) -> None:
         """See what was written meanwhile, of a growing axis before the array."""
-        dim = self.dims[0]
-        if dim.grows and dim.axis is not None:
-            self.source.refresh(dim.axis)
+        for axis in self._growing_axes():
+            self.source.refresh(axis)
         self.source.refresh(self.array.node)
+
+    def _growing_axes(self) -> list[CARRAY]:
+        dims = self.array.spread if self.choice.kind is Kind.POINTS else self.dims[:1]
+        return [dim.axis for dim in dims if dim.grows and dim.axis is not None]
 
     def read(self, parts: Mapping[int, slice]) -> tuple[NDArray[np.float64], int]:
         """Read a part as it is drawn.

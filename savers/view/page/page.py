@@ -19,7 +19,7 @@ from bokeh.models import Slider as SliderWidget
 
 from h5backends.errors import H5Error
 from savers.view.model.choice import Part
-from savers.view.model.frames import CurveFrame, Frame, ImageFrame
+from savers.view.model.frames import CurveFrame, Frame, ImageFrame, PointsFrame
 from savers.view.model.setup import Setup, Slider
 from savers.view.model.viewer import Update, Viewer
 from savers.view.page.plots import Plot, plot_for
@@ -251,6 +251,6 @@ def _tell(task: asyncio.Task[None]) -> None:
 
 def _size(frame: Frame | None) -> int:
     """Return how many bytes a frame is."""
-    if isinstance(frame, CurveFrame):
+    if isinstance(frame, (CurveFrame, PointsFrame)):
         return int(frame.x.nbytes + frame.y.nbytes)
     return int(frame.image.nbytes) if isinstance(frame, ImageFrame) else 0

@@ -1,37 +1,34 @@
-"""The plots of the page: lines, an image, or text."""
+"""The plots of the page: lines, an image, points, or text."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 from bokeh.layouts import column
 from bokeh.models import (
-    ColorBar,
     ColumnDataSource,
     Div,
     HoverTool,
     LayoutDOM,
-    LinearColorMapper,
-    LogColorMapper,
     TableColumn,
 )
-from bokeh.palettes import Category10_10, Category20_20, Viridis256
+from bokeh.palettes import Category10_10, Category20_20
 
 from savers.view.model.choice import Kind
 from savers.view.model.frames import CurveFrame, Frame, ImageFrame, TableFrame
 from savers.view.model.setup import Setup
 from savers.view.page.axes import Axes, Moved
+from savers.view.page.colours import Colours
+from savers.view.page.points import PointsPlot
 from savers.view.page.tables import live_table
-from savers.view.page.words import literal, paragraph
+from savers.view.page.words import counted, literal, paragraph
 
 __all__ = ["Plot", "plot_for"]
 
 _DOTS = 300
 """Up to so many points are marked one by one."""
-_EMPTY = "#ececec"
-"""Colour of pixels without a value."""
 
 
 class Plot(Protocol):
@@ -57,8 +54,12 @@ def plot_for(setup: Setup, log_scale: bool, moved: Moved) -> Plot:
     """
     if setup.note or setup.kind is Kind.TABLE:
         return TablePlot(setup)
-    plot = CurvePlot if setup.kind is Kind.CURVE else ImagePlot
-    return plot(setup, log_scale, moved)
+    plots: dict[Kind, Callable[[Setup, bool, Moved], Plot]] = {
+        Kind.CURVE: CurvePlot,
+        Kind.IMAGE: ImagePlot,
+        Kind.POINTS: PointsPlot,
+    }
+    return plots[setup.kind](setup, log_scale, moved)
 
 
 class CurvePlot(Axes):
@@ -115,18 +116,13 @@ class CurvePlot(Axes):
                 dots.visible = few
         self._data.data = {"x": x, **{f"y{n}": line for n, line in enumerate(y.T)}}
         self.set_limits(frame.x_limits, self._heights(y, frame), False)
-        self._note.text = paragraph(_counted(frame))
+        self._note.text = paragraph(counted(frame.points, frame.note))
 
     def _heights(self, y: Any, frame: CurveFrame) -> tuple[float, float] | None:
         if not self._log_scale:
             return frame.y_limits
         shown = y[np.isfinite(y)]
         return (float(shown.min()) / 1.2, float(shown.max()) * 1.2) if shown.size else None
-
-
-def _counted(frame: CurveFrame) -> str:
-    text = f"{frame.points:,} points" if frame.points != 1 else "1 point"
-    return f"{text}; {frame.note}" if frame.note else text
 
 
 class ImagePlot(Axes):
@@ -140,20 +136,14 @@ class ImagePlot(Axes):
 
     def __init__(self, setup: Setup, log_scale: bool, moved: Moved) -> None:
         super().__init__(setup, moved, y_axis_type="datetime" if setup.y_is_time else "linear")
-        self._log_scale = log_scale
-        mapper = LogColorMapper if log_scale else LinearColorMapper
-        self._colours = mapper(palette=Viridis256, low=0.0 + log_scale, high=10.0)
-        self._colours.nan_color = _EMPTY
+        self._colours = Colours(self.fig, setup.value, log_scale)
         self._data = ColumnDataSource(
             {name: [] for name in ("image", "x", "y", "dw", "dh")}, name="image"
         )
         image = self.fig.image(
-            "image", "x", "y", "dw", "dh", source=self._data, color_mapper=self._colours
+            "image", "x", "y", "dw", "dh", source=self._data, color_mapper=self._colours.mapper
         )
         self.fig.grid.visible = False
-        bar = ColorBar(color_mapper=self._colours, title=literal(setup.value), width=14)
-        bar.title_text_font_style = "normal"
-        self.fig.add_layout(bar, "right")
         self.fig.add_tools(
             HoverTool(
                 tooltips=[("x", "$x"), ("y", "$y"), ("value", "@image")],
@@ -171,7 +161,7 @@ class ImagePlot(Axes):
         self._shift = self.ahead(frame.y_limits[1] if self._times[1] else frame.x_limits[1])
         left, right = (self.drawn(v, 0) for v in frame.x)
         low, high = (self.drawn(v, 1) for v in frame.y)
-        self._set_levels(frame)
+        self._colours.fit(frame.levels, frame.image)
         self._data.data = {
             "image": [frame.image],
             "x": [left],
@@ -182,19 +172,6 @@ class ImagePlot(Axes):
         self.set_limits(frame.x_limits, frame.y_limits, True)
         text = f"{frame.shape[1]:,} x {frame.shape[0]:,} pixels"
         self._note.text = paragraph(f"{text}; {frame.note}" if frame.note else text)
-
-    def _set_levels(self, frame: ImageFrame) -> None:
-        levels = frame.levels
-        if levels is None:
-            return
-        low, high = levels
-        if self._log_scale:
-            shown = frame.image[np.isfinite(frame.image) & (frame.image > 0)]
-            low, high = (float(shown.min()), float(shown.max())) if shown.size else (1.0, 10.0)
-        if not high > low:
-            high = low + (abs(low) * 1e-3 or 1.0)
-        if (self._colours.low, self._colours.high) != (low, high) and math.isfinite(high - low):
-            self._colours.update(low=low, high=high)
 
 
 class TablePlot:

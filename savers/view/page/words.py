@@ -10,7 +10,7 @@ from h5backends.heartbeat import WriterState
 from savers.view.model.progress import Progress
 from savers.view.model.source import Standing
 
-__all__ = ["age", "headline", "literal", "log_text", "paragraph"]
+__all__ = ["age", "counted", "headline", "literal", "log_text", "paragraph"]
 
 _STATES = {
     WriterState.WRITING: ("writing", "#1a7f37"),
@@ -38,6 +38,12 @@ def literal(text: str) -> str:
     for mark in ("$$", r"\(", r"\["):
         text = text.replace(mark, f"{mark[0]}{_NOTHING}{mark[1]}")
     return text
+
+
+def counted(points: int, note: str = "") -> str:
+    """Return how many points there are, and what else there is to say."""
+    text = f"{points:,} points" if points != 1 else "1 point"
+    return f"{text}; {note}" if note else text
 
 
 def age(seconds: float) -> str:
