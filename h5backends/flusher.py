@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import queue
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -27,8 +29,9 @@ class Flusher:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._stop = threading.Event()
-        self._work = threading.Event()
+        # What wakes it. An event would keep its lock if Ctrl-C came while the main thread sets it.
+        self._calls: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._stopped = False
         self._parked = False
         self._thread = threading.Thread(
             target=self._run, name=f"flush {session.driver.location}", daemon=True
@@ -38,17 +41,17 @@ class Flusher:
         except RuntimeError as exc:
             # From Python 3.12 on no thread starts while the program ends; closing writes all.
             _log.debug("%s: not flushed by time: %s", session.driver.location, exc)
-            self._stop.set()
+            self._stopped = True
 
     def wake(self) -> None:
         """Have the file looked after from now on; next to free while it is already."""
         if self._parked:
-            self._work.set()
+            self._calls.put(None)
 
     def stop(self, wait: bool = True) -> None:
         """End the thread; wait for it unless the caller holds the session's lock."""
-        self._stop.set()
-        self._work.set()
+        self._stopped = True
+        self._calls.put(None)
         started = self._thread.ident is not None
         if wait and started and threading.current_thread() is not self._thread:
             self._thread.join()
@@ -57,7 +60,10 @@ class Flusher:
         session = self._session
         due = time.monotonic() + self._interval(0.0)
         idle_since = time.monotonic()
-        while not self._stop.wait(self._pause(due)):
+        while True:
+            self._sleep(self._pause(due))
+            if self._stopped:
+                return
             session.beat()
             now = time.monotonic()
             if now < due:
@@ -79,13 +85,16 @@ class Flusher:
 
     def _park(self) -> None:
         """Sleep until the next write."""
-        self._work.clear()
         self._parked = True
         # A write that came between the last look and parking did not see the flag.
-        while not self._session.dirty:
-            if self._work.wait(self._session.beat()):
-                break
+        while not (self._session.dirty or self._stopped):
+            self._sleep(self._session.beat())
         self._parked = False
+
+    def _sleep(self, seconds: float | None) -> None:
+        """Sleep until called, or for so long."""
+        with contextlib.suppress(queue.Empty):
+            self._calls.get(timeout=seconds)
 
     def _interval(self, cost: float) -> float:
         seconds = self._session.policy.seconds
