@@ -6,9 +6,9 @@ Importing it loads none of the three libraries; each is loaded when a file is op
 from __future__ import annotations
 
 import logging
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from h5backends.late import imported_late
 from h5backends.quiet import QuietHandler
 
 if TYPE_CHECKING:
@@ -79,17 +79,12 @@ __all__ = [
 ]
 
 
+_late, __dir__ = imported_late(__name__, _HOMES)
+
+
 def __getattr__(name: str) -> Any:
-    if name == "backends_available":
+    if name == "backends_available":  # a list, found anew each time
         from h5backends.drivers import registry
 
         return registry.backends_available()
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'h5backends' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"h5backends.{home}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return _late(name)

@@ -6,9 +6,9 @@ The names and the file layout are PyMoDAQ's; any driver of :mod:`h5backends` can
 from __future__ import annotations
 
 import logging
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from h5backends.late import imported_late
 from h5backends.quiet import QuietHandler
 
 if TYPE_CHECKING:
@@ -119,13 +119,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'savers' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"savers.{home}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = imported_late(__name__, _HOMES)

@@ -5,8 +5,9 @@ Importing it loads no HDF5 library, and each of its parts only when it is asked 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from h5backends.late import imported_late
 
 if TYPE_CHECKING:
     from h5backends.errors import BasinIdentifierMismatchError, MeasurementError
@@ -64,13 +65,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'h5backends.readers' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"h5backends.{home}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = imported_late(__name__, _HOMES, "h5backends")

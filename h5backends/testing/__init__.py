@@ -17,8 +17,9 @@ around the driver::
 from __future__ import annotations
 
 import sys
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from h5backends.late import imported_late
 
 if TYPE_CHECKING:
     from h5backends.testing.comparison import difference, same
@@ -53,13 +54,4 @@ if sys.modules.get("pytest") is not None:  # failures then show values
     )
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = imported_late(__name__, _HOMES)
