@@ -22,6 +22,10 @@ _ENOUGH = 5
 """After so many rounds that failed, another one tells nothing new."""
 
 
+_HARDLY = 4.0
+"""With fewer seconds not everything is tried."""
+
+
 class CannotBeDoneError(Exception):
     """This machine cannot be tortured in this way; the message says why."""
 
@@ -48,6 +52,8 @@ class Course:
         The chance of this round.
     load : Counter
         Figures of the load, under the words that stand behind them in the table.
+    flat : list of str
+        Further words about it.
     """
 
     def __init__(self, line: str, seconds: float, seed: int, folder: Path) -> None:
@@ -57,6 +63,7 @@ class Course:
         self.folder = folder
         self.chance = random.Random(f"{line} {seed}")
         self.load: Counter[str] = Counter()
+        self.flat: list[str] = []
         self._start = time.monotonic()
         self._where = ""
 
@@ -71,17 +78,19 @@ class Course:
         Parameters
         ----------
         least : int
-            Rounds that are gone through however long they take.
+            Rounds that are gone through however long they take; where there is hardly any time,
+            a third of them, which ones is decided by the seed.
 
         Yields
         ------
         number : int
-            Of the round.
+            Of the round, the seed for the first.
         folder : Path
             A new one for it, which is removed afterwards.
         """
-        failed = number = 0
-        while (number < least or not self.is_over) and failed < _ENOUGH:
+        failed, number = 0, self.seed
+        last = number + (least if self.seconds >= _HARDLY else -(-least // 3))
+        while (number < last or not self.is_over) and failed < _ENOUGH:
             before = len(self.finding.problems)
             self.chance = random.Random(f"{self.finding.line} {self.seed} {number}")
             self._where = f"seed {self.seed}, round {number}"
@@ -147,5 +156,6 @@ class Course:
         """Tell what there is so far."""
         self.finding.seconds = time.monotonic() - self._start
         if self.load:
-            self.finding.load = ", ".join(f"{n:,} {words}" for words, n in self.load.items())
+            figures = [f"{n:,} {words}" for words, n in self.load.items()]
+            self.finding.load = "; ".join([", ".join(figures), *self.flat])
         print(self.finding.text(), file=sys.stdout, flush=True)

@@ -68,6 +68,11 @@ class _Recording:
         self.array.append(self._rows[self.taken : self.taken + count])
         self.taken += count
 
+    def fill(self, leave: int) -> None:
+        """Take the room on the disk."""
+        with contextlib.suppress(OSError):  # the recording was faster: full is full
+            self.ballast.fill(leave)
+
     def refused(self, work: Callable[[], object]) -> bool:
         """Do something for which there is no room; return whether it was refused."""
         try:
@@ -101,7 +106,7 @@ class _Recording:
 def _append(course: Course, disk: Path, driver: str, swmr: bool) -> None:
     recording = _Recording(course, disk, driver, swmr)
     for _ in range(3):
-        recording.ballast.fill(leave=course.chance.choice([0, 20_000, 300_000, 700_000]))
+        recording.fill(leave=course.chance.choice([0, 20_000, 300_000, 700_000]))
         recording.fill_up()
         recording.safe(600)
         recording.ballast.drop()
@@ -115,7 +120,7 @@ def _flush(course: Course, disk: Path, driver: str, swmr: bool) -> None:
     for _ in range(5):
         flushed = recording.taken
         recording.refused(lambda: recording.append(course.chance.randrange(1, 2000)))
-        recording.ballast.fill(leave=course.chance.choice([0, 5000, 100_000, 250_000]))
+        recording.fill(leave=course.chance.choice([0, 5000, 100_000, 250_000]))
         recording.refused(recording.h5.flush)
         recording.safe(flushed)
         recording.ballast.drop()
@@ -127,7 +132,7 @@ def _flush(course: Course, disk: Path, driver: str, swmr: bool) -> None:
 def _finalize(course: Course, disk: Path, driver: str, swmr: bool) -> None:
     recording = _Recording(course, disk, driver, swmr)
     recording.append(course.chance.randrange(1, 5000))
-    recording.ballast.fill(leave=course.chance.choice([0, 5000, 100_000]))
+    recording.fill(leave=course.chance.choice([0, 5000, 100_000]))
     end = recording.h5.finalize_swmr if swmr else recording.h5.close_file
     for _ in range(3):
         if recording.refused(end):
@@ -145,8 +150,7 @@ def _rival(course: Course, disk: Path, driver: str, swmr: bool) -> None:
 
     def compete() -> None:
         while not over.is_set():
-            with contextlib.suppress(OSError):  # the recording was faster
-                recording.ballast.fill(leave=chance.choice([0, 0, 30_000, 300_000, 10**6]))
+            recording.fill(leave=chance.choice([0, 0, 30_000, 300_000, 10**6]))
             over.wait(chance.uniform(0, 0.01))
             recording.ballast.drop()
             over.wait(chance.uniform(0, 0.01))
