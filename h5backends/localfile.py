@@ -326,8 +326,12 @@ _MISSHAPEN = (
 """HDF5's and PyTables' words for bytes that make no sense."""
 
 _NO_ROOM = {
+    value for name in ("ENOSPC", "EDQUOT") if (value := getattr(errno, name, None)) is not None
+}
+_ROOM = "Make room, and try again: what was taken is kept."
+_BROKEN = {
     value
-    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO", "ESTALE", "ENXIO")
+    for name in ("EFBIG", "EIO", "ESTALE", "ENXIO")
     if (value := getattr(errno, name, None)) is not None
 }
 _TOO_MANY = {errno.EMFILE, errno.ENFILE}
@@ -354,7 +358,8 @@ def _by_number(path: str, number: int, exc: Exception, mode: Mode) -> H5Error | 
         ({errno.EROFS}, lambda: ReadOnlyError("the file is on read-only media", file=path)),
         ({errno.EACCES, errno.EPERM}, lambda: _not_allowed(path, mode, said)),
         (_TOO_MANY, lambda: StorageError(_NO_MORE, file=path, found=said, remedy=_CLOSE_SOME)),
-        (_NO_ROOM, lambda: StorageError("the storage failed", file=path, found=said)),
+        (_NO_ROOM, lambda: StorageError("the disk is full", file=path, found=said, remedy=_ROOM)),
+        (_BROKEN, lambda: StorageError("the storage failed", file=path, found=said)),
         (_ODD_NAMES, lambda: FileAccessError(_NO_NAME, file=path, found=said)),
     )
     for numbers, error in meanings:
