@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from h5backends import localfile
 from h5backends.drivers._h5py import attributes, bits, parallel, unpacking, virtual
 from h5backends.drivers._h5py import filters as codecs
-from h5backends.drivers._h5py.append import FOREIGN, PackedChunks, appender_for, chunk_cache
+from h5backends.drivers._h5py.append import FOREIGN, PackedChunks, appender_for
+from h5backends.drivers._h5py.caching import chunk_cache, with_own_cache
 from h5backends.drivers._h5py.datasets import LateDataset
 from h5backends.drivers._journal.hooks import tap
 from h5backends.drivers.base import Appender, ChunkStore, Driver
@@ -217,7 +218,7 @@ class H5pyDriver(Driver):
             return self._held[path]
         with self._translate(path):
             try:
-                handle = self._file[path]
+                handle = self._to_write(self._file[path], self._file.id, path)
             except KeyError as exc:
                 raise self.translated(exc, path) from exc
         return self._hold(self._checked(handle, path), path)
@@ -278,10 +279,17 @@ class H5pyDriver(Driver):
             return self.get(f"{self.path(group).rstrip('/')}/{name}")
         with self._translate(name):
             try:
-                handle = group[name]
+                handle = self._to_write(group[name], group.id, name)
             except KeyError as exc:
                 raise self.translated(exc, f"{self.path(group).rstrip('/')}/{name}") from exc
         return self._checked(handle, name)
+
+    def _to_write(self, handle: Any, parent: Any, name: str) -> Any:
+        """Give an array that may be written the chunk cache of a new one."""
+        if self._mode == "r" or not isinstance(handle, h5py.Dataset):
+            return handle
+        kept = with_own_cache(found := handle.id, parent, name.encode("utf-8", "surrogateescape"))
+        return handle if kept is found else h5py.Dataset(kept)
 
     def _missing(self, node: str) -> NodeNotFoundError:
         return NodeNotFoundError("there is no such node", file=self._location, node=node)
@@ -305,13 +313,15 @@ class H5pyDriver(Driver):
                 continue
             except FOREIGN as exc:
                 raise self.translated(exc) from exc
-            if isinstance(node_id, h5d.DatasetID):
-                handle: _Handle = LateDataset(node_id)
-            elif isinstance(node_id, h5g.GroupID):
-                handle = h5py.Group(node_id)
-            else:
-                continue
             try:
+                if isinstance(node_id, h5d.DatasetID):
+                    if self._mode != "r":
+                        node_id = with_own_cache(node_id, group_id, raw)
+                    handle: _Handle = LateDataset(node_id)
+                elif isinstance(node_id, h5g.GroupID):
+                    handle = h5py.Group(node_id)
+                else:
+                    continue
                 kind = self.kind(handle)
             except FOREIGN as exc:
                 raise self.translated(exc) from exc

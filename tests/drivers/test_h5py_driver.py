@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from h5backends import CARRAY, EARRAY, GROUP, VLARRAY, FlushPolicy, H5Backend
 from h5backends.drivers import registry
 from h5backends.errors import FileCrashedError
+from h5backends.journal import JournalFile
 
 CODECS = sorted(registry.load("h5py").codecs() - {"shuffle", "fletcher32"})
 
@@ -153,3 +155,94 @@ def test_rows_that_do_not_get_smaller_are_kept(codec: str, tmp_path: Path) -> No
         np.testing.assert_array_equal(array.read(), noise)
     with h5py.File(tmp_path / "file.h5") as file:
         np.testing.assert_array_equal(file["array"], noise)
+
+
+# -- the chunk cache ----------------------------------------------------------------------------
+def _found(h5: H5Backend, how: str) -> EARRAY:
+    """Return the array as programs come to it: by its path, its name, or a walk."""
+    if how == "path":
+        node = h5.get_node("/g/a")
+    elif how == "name":
+        node = h5.get_node("/g").children()["a"]
+    else:
+        (node,) = (each for each in h5.walk_nodes("/") if each.name == "a")
+    assert isinstance(node, EARRAY)
+    return node
+
+
+@pytest.mark.parametrize("how", ["path", "name", "walk"])
+@pytest.mark.parametrize("again", [False, True], ids=["the same file", "opened again"])
+def test_a_flush_writes_what_was_appended_and_not_the_chunk(
+    how: str, again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HDF5 writes whole chunks of an array that is opened with a chunk cache."""
+    written: list[int] = []
+    write = JournalFile.write
+
+    def counted(self: JournalFile, pieces: Any, *args: Any) -> None:
+        written.append(sum(len(data) for _, data in pieces))
+        write(self, pieces, *args)
+
+    with H5Backend("h5py", FlushPolicy(seconds=None)) as h5:
+        h5.open_file(tmp_path / "a.h5", "w")
+        h5.create_earray(h5.get_set_group("/", "g"), "a", "float64")
+        if again:
+            h5.close_file()
+            h5.open_file(tmp_path / "a.h5", "a")
+        array = _found(h5, how)
+        array.append(np.zeros(10))
+        h5.flush()
+        monkeypatch.setattr(JournalFile, "write", counted)
+        for row in range(3):
+            array.append(float(row))
+            h5.flush()
+        assert np.array_equal(array[-3:], [0, 1, 2])
+    assert len(written) >= 3
+    assert max(written[:3]) < 2048, "a chunk is 64 KiB"
+
+
+@pytest.mark.parametrize(("codec", "room"), [(None, 0), ("gzip", 1 << 21)])
+def test_an_array_opened_again_has_the_cache_of_a_new_one(
+    codec: str | None, room: int, tmp_path: Path
+) -> None:
+    """A packed one holds a chunk, which would be unpacked and packed again for every row."""
+    rows = np.arange(2000.0).reshape(20, 100)
+    with H5Backend("h5py") as h5:
+        h5.open_file(tmp_path / "a.h5", "w")
+        h5.define_compression(codec, 1)
+        h5.create_earray("/", "a", "float64", (100,), chunks=((1 << 21) // 800 + 1, 100))
+        h5.close_file()
+        h5.open_file(tmp_path / "a.h5", "a")
+        array = h5.get_node("/a")
+        assert isinstance(array, EARRAY)
+        size = array.handle.id.get_access_plist().get_chunk_cache()[1]
+        assert size >= room if room else size == 0
+        array.append(rows)
+        assert np.array_equal(array[:], rows)
+        h5.close_file()
+        h5.open_file(tmp_path / "a.h5", "r")
+        assert np.array_equal(h5.get_node("/a")[:], rows)  # type: ignore[index]
+
+
+def test_arrays_of_other_layouts_are_opened_for_writing(tmp_path: Path) -> None:
+    path = tmp_path / "foreign.h5"
+    with h5py.File(path, "w") as file:
+        file["whole"] = np.arange(5)
+        file.create_dataset("none", dtype="f8", shape=(4,))  # not allocated
+        file.create_dataset("ragged", dtype=h5py.vlen_dtype("i4"), shape=(2,), chunks=(1,))
+        layout = h5py.VirtualLayout((5,), "i8")
+        layout[:] = h5py.VirtualSource(".", "whole", (5,))
+        file.create_virtual_dataset("virtual", layout)
+        file["linked"] = h5py.SoftLink("/grown")
+        file.create_dataset("grown", data=np.arange(6), maxshape=(None,), chunks=(4,))
+    with H5Backend("h5py") as h5:
+        h5.open_file(path, "a")
+        for name in ("whole", "virtual"):
+            assert np.array_equal(h5.get_node(f"/{name}")[:], np.arange(5))  # type: ignore[index]
+        assert h5.get_node("/none").shape == (4,)  # type: ignore[attr-defined]
+        linked = h5.get_node("/linked")
+        assert isinstance(linked, EARRAY)
+        linked.append(6)
+        assert np.array_equal(h5.get_node("/grown")[:], np.arange(7))  # type: ignore[index]
+        names = {node.name for node in h5.walk_nodes("/")}
+        assert names >= {"whole", "none", "ragged", "virtual", "grown"}

@@ -3,42 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from h5py import h5d, h5p, h5s
+from h5py import h5d, h5s
 from numpy.typing import NDArray
 
 from h5backends.drivers.base import Appender, no_filters
 from h5backends.pipeline import Packed, as_array
-from h5backends.types import ArraySpec, NodeKind
+from h5backends.types import ArraySpec
 
-__all__ = ["FOREIGN", "PackedChunks", "appender_for", "chunk_cache"]
+__all__ = ["FOREIGN", "PackedChunks", "appender_for"]
 
 FOREIGN = (ValueError, RuntimeError, OSError, TypeError)
 """What h5py raises for a failure of HDF5."""
 
-_LEAST_CACHE = 1 << 20
-_SLOTS = 521
-
 Translated = Callable[[Exception], Exception]
-
-
-def chunk_cache(spec: ArraySpec) -> h5p.PropDAID:
-    """Choose the chunk cache of a new array.
-
-    Without filters a cache only makes every flush write whole chunks where a few bytes changed,
-    and a full disk shows up after the rows were taken. With filters it must hold at least one
-    chunk, or each partial write unpacks and packs again, on a full disk to nowhere.
-    """
-    access = h5p.create(h5p.DATASET_ACCESS)
-    if spec.chunks is not None:
-        chunk_bytes = spec.dtype.itemsize * math.prod(spec.chunks)
-        plain = no_filters(spec) and spec.kind is not NodeKind.VLARRAY
-        access.set_chunk_cache(_SLOTS, 0 if plain else max(chunk_bytes, _LEAST_CACHE), 0.75)
-    return access
 
 
 def appender_for(
