@@ -63,7 +63,7 @@ class PackedRowBuffer(RowBuffer):
         The way for whole chunks.
     """
 
-    __slots__ = ("_queue",)
+    __slots__ = ("_owed", "_queue")
 
     def __init__(
         self,
@@ -73,18 +73,29 @@ class PackedRowBuffer(RowBuffer):
         storage: Storage,
         queue: ChunkQueue,
     ) -> None:
+        self._owed: int | None = None  # a length that the array could not be cut to yet
         super().__init__(session, handle, spec, storage)
         self._queue = queue
         self._direct = self._direct and self._chunk == 1
 
+    def __len__(self) -> int:
+        return super().__len__() if self._owed is None else self._owed
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Extent of the array, rows still in memory included."""
+        return (len(self), *self._row_shape)
+
     def drain(self) -> None:
         """Have all rows in the file; the lock is held."""
+        self._settle()
         self._pass_on()
         self._queue.drain()
         super().drain()
 
     def detach(self) -> None:
         """Stop taking rows: the file is closed, or the array is gone or has moved."""
+        self._owed = None
         self._queue.forget()
         super().detach()
 
@@ -158,13 +169,32 @@ class PackedRowBuffer(RowBuffer):
             self._since += len(rows)
 
     def _cut(self, length: int) -> None:
-        """Take back the rows behind a length."""
+        """Take back the rows behind a length; if that fails, before anything else is done."""
+        self._owed = length
+        self._settle()
+
+    def _settle(self) -> None:
+        """Take back what is owed: it may have failed for want of memory."""
+        length = self._owed
+        if length is None:
+            return
         if length >= self._base:
             self._used = length - self._base
         else:
-            rows = self._queue.cut(length, self._base)
-            self._base, self._used = length - len(rows), len(rows)
-            if len(rows) > len(self._rows):
+            kept = self._storage.from_stored(self._queue.kept(length))
+            if len(kept) > len(self._rows):
                 self._rows = np.empty((self._chunk, *self._row_shape), self._dtype)
-            self._rows[: len(rows)] = self._storage.from_stored(rows)
+            self._base = self._queue.cut(length, self._base)
+            self._used = len(kept)
+            self._rows[: len(kept)] = kept
+        self._owed = None
         self._set_marks()
+
+    def _require_taking(self) -> None:
+        super()._require_taking()
+        self._settle()
+
+    def _set_marks(self) -> None:
+        super()._set_marks()
+        if self._owed is not None:
+            self._room = 0  # the next append settles it

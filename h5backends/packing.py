@@ -221,8 +221,26 @@ class ChunkQueue:
         self._blocks.popleft()
         self._budget.give_back(self._nbytes, self)
 
-    def cut(self, length: int, base: int) -> NDArray[Any]:
-        """Take back rows, whether they are on their way or in the file.
+    def kept(self, length: int) -> NDArray[Any]:
+        """Return the rows that `cut` cuts off with a chunk, but that stay.
+
+        Parameters
+        ----------
+        length : int
+            How many rows of the array stay.
+
+        Returns
+        -------
+        ndarray, shape ``(k, *row_shape)``, the stored dtype
+            Those from the beginning of the chunk to the new end, if it is on its way.
+        """
+        for block in self._blocks:
+            if block.start < length < block.start + self._rows:
+                return self._unpacked(block)[: length - block.start]
+        return np.empty((0, *self._row_shape), self._dtype)
+
+    def cut(self, length: int, base: int) -> int:
+        """Take back rows, whether they are on their way or in the file; all or none.
 
         Parameters
         ----------
@@ -233,21 +251,21 @@ class ChunkQueue:
 
         Returns
         -------
-        ndarray, shape ``(k, *row_shape)``, the stored dtype
-            Rows that stay, but are neither in the file nor on their way any more.
+        int
+            How many there are now; `kept` are not among them.
         """
-        rows = np.empty((0, *self._row_shape), self._dtype)
-        while self._blocks and self._blocks[-1].start + self._rows > length:
-            block = self._blocks.pop()
-            self._budget.give_back(self._nbytes, self)
-            base = block.start
-            if base < length:
-                rows = self._unpacked(block)[: length - base]
-            for _, future in block.parts:
-                future.cancel()
+        gone = [block for block in self._blocks if block.start + self._rows > length]
+        if gone:
+            base = gone[0].start
         if base > length:
             self._session.driver.resize(self._handle, length)
-        return rows
+            base = length
+        for block in gone:  # only now: had it failed, it could be tried again
+            self._blocks.pop()
+            self._budget.give_back(self._nbytes, self)
+            for _, future in block.parts:
+                future.cancel()
+        return base
 
     def forget(self) -> None:
         """Give up all blocks: the file is closed, or the array is gone."""

@@ -89,7 +89,8 @@ def record(h5: H5Backend, array: Any, chance: random.Random) -> tuple[int, int]:
             refused += 1
             gc.collect()
             if len(array) != taken:
-                raise SystemExit(f"{len(array)} rows after a refused append, {taken} before it")
+                words = f"{len(array)} rows after a refused append, {taken} before it"
+                raise SystemExit(words) from None
         if chance.random() < 0.3:
             try:
                 hoard.append(np.ones(chance.choice([1, 4, 8]) * _MIB // 8))  # others take it too
