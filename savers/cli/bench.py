@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 from collections.abc import Callable
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from h5backends.errors import StorageError
-from savers.cli.console import Exit, ended_like_ctrl_c, err, note, out
+from savers.cli import measuring
+from savers.cli.console import out
 
 if TYPE_CHECKING:
+    from savers.bench.figures import Result
     from savers.bench.harness import Row
     from savers.bench.report import Report
 
@@ -73,7 +73,7 @@ def bench(
     Every row has the peer's figure of the same run, its physical limit and a bar. A peer that is
     not installed leaves its cell empty. Ctrl-C shows what there is so far.
     """
-    from savers.bench import choosing, registry, stored
+    from savers.bench import choosing, harness, registry, stored
     from savers.bench.output import Output
     from savers.bench.report import Report
 
@@ -96,64 +96,22 @@ def bench(
             output.write(rendered(report))
 
     if earlier is None:
-        report, interrupted = _run(chosen, quick, save)
+        report, interrupted = measuring.run(chosen, quick, Report, harness.measure, _outcome, save)
     else:
         report, interrupted = stored.load(earlier, chosen), False
     # A file or a pipe has room for whole lines.
     wide = out if out.is_terminal else Console(width=_WIDTH)
     wide.print(report.table(wide.width))
-    for line in (*report.lines(), *report.notes()):
-        out.print(line, markup=False, soft_wrap=True)
-    save(report)
-    if interrupted:
-        raise typer.Exit(Exit.INTERRUPTED)
-    raise typer.Exit(Exit.FAILURE if report.failed else Exit.OK)
+    measuring.finish(report, interrupted, save)
 
 
 def _as_json(report: Report) -> str:
     return json.dumps(report.as_dict(), indent=1) + "\n"
 
 
-def _run(rows: list[Row], quick: bool, save: Callable[[Report], None]) -> tuple[Report, bool]:
-    """Measure the rows, one after the other; what there is after each is saved.
-
-    Returns
-    -------
-    report : Report
-        Everything, or what there was when it was interrupted.
-    interrupted : bool
-        Whether it was.
-    """
-    from savers.bench import machine
-    from savers.bench.harness import Setting, measure
-    from savers.bench.report import Report
-
-    with contextlib.ExitStack() as stack:
-        folder, in_memory = stack.enter_context(machine.folder())
-        report = Report(machine.Machine(in_memory), quick, [])
-        setting = Setting(folder, quick, stack)
-        stack.enter_context(ended_like_ctrl_c())
-        try:
-            for number, row in enumerate(rows, 1):
-                with err.status(f"{number} of {len(rows)}: {row.name}"):
-                    for done, result in enumerate(measure(row, setting)):
-                        if not done:
-                            report.entries.append((row, result))
-                report.machine.finish()
-                with contextlib.suppress(StorageError):  # told at the end, behind the table
-                    save(report)
-                note(f"{number} of {len(rows)}: {row.name} {_outcome(report)}")
-        except KeyboardInterrupt:
-            note("interrupted: this is what there is so far")
-            report.machine.finish()
-            return report, True
-    return report, False
-
-
-def _outcome(report: Report) -> str:
+def _outcome(result: Result) -> str:
     from savers.bench.report import verdict
 
-    _, result = report.entries[-1]
     return verdict(result) or "measured"
 
 

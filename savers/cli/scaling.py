@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,18 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from h5backends.errors import StorageError
-from savers.cli.console import Exit, duration, ended_like_ctrl_c, err, note, out
+from savers.cli import measuring
+from savers.cli.console import out
 
 if TYPE_CHECKING:
-    from savers.bench.scaling.law import Law
+    from savers.bench.scaling.law import LawResult
     from savers.bench.scaling.report import ScalingReport
 
 __all__ = ["scaling"]
 
 _WIDTH = 140
-
-_Save = Callable[["ScalingReport"], None]
 
 
 def scaling(
@@ -75,7 +72,7 @@ def scaling(
     """
     from savers.bench import choosing
     from savers.bench.output import Output
-    from savers.bench.scaling import registry
+    from savers.bench.scaling import law, registry
     from savers.bench.scaling.plots import PlotFolder
     from savers.bench.scaling.report import ScalingReport, load
 
@@ -84,8 +81,8 @@ def scaling(
     except choosing.UnknownRowError as exc:
         raise typer.BadParameter(f"{exc} --list shows all.", param_hint="NAME") from exc
     if only_list:
-        for law in chosen:
-            out.print(f"{law.name}: {law.title}; {law.y}", markup=False, soft_wrap=True)
+        for each in chosen:
+            out.print(f"{each.name}: {each.title}; {each.y}", markup=False, soft_wrap=True)
         return
     outputs: list[tuple[Output, Callable[[ScalingReport], str]]] = []
     if json_file is not None:
@@ -99,67 +96,26 @@ def scaling(
         for output, rendered in outputs:
             output.write(rendered(report))
         if folder is not None:
-            for law, result in report.entries:
-                folder.write(law, result)
+            for entry in report.entries:
+                folder.write(*entry)
 
     if earlier is None:
-        report, interrupted = _run(chosen, quick, save)
+        report, interrupted = measuring.run(
+            chosen, quick, ScalingReport, law.measure, _outcome, save
+        )
     else:
         report, interrupted = load(earlier, chosen), False
     # A file or a pipe has room for whole lines.
     wide = out if out.is_terminal else Console(width=_WIDTH)
     wide.print(report.table())
-    for line in (*report.lines(), *report.notes()):
-        out.print(line, markup=False, soft_wrap=True)
-    save(report)
-    if interrupted:
-        raise typer.Exit(Exit.INTERRUPTED)
-    raise typer.Exit(Exit.FAILURE if report.failed else Exit.OK)
+    measuring.finish(report, interrupted, save)
 
 
 def _as_json(report: ScalingReport) -> str:
     return json.dumps(report.as_dict(), indent=1) + "\n"
 
 
-def _run(laws: list[Law], quick: bool, save: _Save) -> tuple[ScalingReport, bool]:
-    """Measure the laws, one after the other; what there is after each is saved.
-
-    Returns
-    -------
-    report : ScalingReport
-        Everything, or what there was when it was interrupted.
-    interrupted : bool
-        Whether it was.
-    """
-    import time
-
-    from savers.bench import machine
-    from savers.bench.harness import Setting
-    from savers.bench.scaling.law import measure
-    from savers.bench.scaling.report import ScalingReport
-
-    with contextlib.ExitStack() as stack:
-        folder, in_memory = stack.enter_context(machine.folder())
-        report = ScalingReport(machine.Machine(in_memory), quick, [])
-        setting = Setting(folder, quick, stack)
-        stack.enter_context(ended_like_ctrl_c())
-        try:
-            for number, law in enumerate(laws, 1):
-                begin = time.monotonic()
-                with err.status(f"{number} of {len(laws)}: {law.name}"):
-                    for done, result in enumerate(measure(law, setting)):
-                        if not done:
-                            report.entries.append((law, result))
-                report.machine.finish()
-                with contextlib.suppress(StorageError):  # told at the end, behind the table
-                    save(report)
-                outcome = (
-                    "failed" if result.failed else "measured" if result.samples else "left out"
-                )
-                took = duration(time.monotonic() - begin)
-                note(f"{number} of {len(laws)}: {law.name} {outcome}, {took}")
-        except KeyboardInterrupt:
-            note("interrupted: this is what there is so far")
-            report.machine.finish()
-            return report, True
-    return report, False
+def _outcome(result: LawResult) -> str:
+    if result.failed:
+        return "failed"
+    return "measured" if result.samples else "left out"

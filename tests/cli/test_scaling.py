@@ -160,7 +160,7 @@ def test_everything_it_writes(run: Any, tmp_path: Path) -> None:
     )  # fmt: skip
     assert result.code == 0, result.err
     assert "number, tables" in result.out
-    assert "2 of 2: nodes measured" in result.err
+    assert "2 of 2: nodes measured;" in result.err
     found = json.loads(figures.read_text())
     assert found["quick"]
     assert [law["name"] for law in found["laws"]] == [FAST, "nodes"]

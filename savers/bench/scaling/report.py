@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from h5backends.errors import FileFormatError, FileMissingError
 from savers.bench.machine import Machine
 from savers.bench.report import figure
 from savers.bench.scaling.law import Law, LawResult, size
 from savers.bench.scaling.plan import Plan, plans
+from savers.bench.stored import machine_of, reading
 
 __all__ = ["ScalingReport", "load"]
 
@@ -175,21 +174,11 @@ def load(path: Path, laws: Sequence[Law]) -> ScalingReport:
     FileFormatError
         It is another kind of file.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+    with reading(path, "a measurement of scaling laws", "h5backends scaling --json") as content:
         measured = {entry["name"]: entry for entry in content["laws"]}
-        described = {k: v for k, v in content["machine"].items() if k != "was_loaded"}
         entries = [(law, _result(measured[law.name])) for law in laws if law.name in measured]
-        return ScalingReport(Machine(**described), bool(content["quick"]), entries)
-    except FileNotFoundError as exc:
-        raise FileMissingError("there is no such file", file=str(path)) from exc
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
-        raise FileFormatError(
-            "not a measurement of scaling laws",
-            file=str(path),
-            expected="what h5backends scaling --json writes",
-            found=f"{type(exc).__name__}: {exc}",
-        ) from exc
+        machine, quick = machine_of(content), bool(content["quick"])
+    return ScalingReport(machine, quick, entries)
 
 
 def _result(entry: dict[str, Any]) -> LawResult:
