@@ -92,7 +92,8 @@ class _Recording:
 
     def safe(self, rows: int) -> None:
         """Rows that were flushed are on the disk now."""
-        found = on_disk(self.path)
+        with self.h5.session.lock:  # not in the middle of a flush
+            found = on_disk(self.path)
         count = min(len(found), self.taken)
         self.course.compare("while full", found, self._rows[: self.taken + 1000], rows)
         self.course.require(count == len(found), "more rows than were taken")

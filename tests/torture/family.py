@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["Family"]
+__all__ = ["Family", "words"]
 
 _VARIABLE = "H5BACKENDS_TORTURE"
 _SECONDS = 10.0

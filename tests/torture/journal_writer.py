@@ -37,6 +37,10 @@ FIXED = 60_000
 """Values that are overwritten, the more the later."""
 
 
+_AT_ONCE = getattr(signal, "SIGKILL", signal.SIGTERM)
+"""Windows has the one only, and ends the program with it as suddenly."""
+
+
 def fixed_after(number: int) -> Any:
     """Return what the array that is overwritten holds after a round; shape ``(FIXED,)``."""
     values = np.zeros(FIXED)
@@ -61,14 +65,14 @@ def put_in(disk: Path, how: str, leave: int) -> list[bool]:
         armed[0] = False
         if how == "dies":
             put(journal, content)
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), _AT_ONCE)
         ballast.fill(leave)
         try:
             put(journal, content)
         except OSError:
             say("full")
             if how == "full-dies":
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), _AT_ONCE)
             raise
         finally:
             ballast.drop()

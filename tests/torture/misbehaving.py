@@ -1,4 +1,4 @@
-"""A torture that finds something, hangs, crashes or leaves a process behind, as its folder says.
+"""A torture that finds something, hangs, crashes or leaves a process behind.
 
 For the tests of the tortures themselves; ``H5BACKENDS_MISBEHAVE`` decides.
 """
