@@ -120,6 +120,34 @@ def _tap(h5: H5Backend) -> Any:
     return next(tap for own in _hooks() for tap in own.taps.values() if tap._path == h5.filename)
 
 
+@pytest.mark.parametrize("drivers", [("h5py",) * 3, ("tables",) * 3, ("h5py", "tables", "h5py")])
+def test_every_file_that_is_open_has_one(tmp_path: Path, drivers: tuple[str, ...]) -> None:
+    """Also those opened while others are, and after some of those were closed."""
+    opened = []
+    for number, driver in enumerate(drivers):
+        h5 = H5Backend(driver, flush_policy=NEVER)
+        h5.open_file(tmp_path / f"{number}.h5", "w")
+        h5.create_earray("/", "a", "float64", (4,))
+        opened.append(h5)
+    again = H5Backend(drivers[0], flush_policy=NEVER)
+    opened.pop(0).close_file()
+    again.open_file(tmp_path / "0.h5", "a")
+    opened.append(again)
+    for h5 in opened:
+        h5.get_node("/a").append(expected(50))
+        h5.flush()
+        h5.get_node("/a").append(expected(100)[50:])
+        h5.flush()
+    for h5 in opened:
+        assert journal.sidecar(h5.filename).exists()
+        path = h5.filename
+        assert _tap(h5)._path == path
+        h5.close_file()
+        assert not journal.sidecar(path).exists()
+        with h5py.File(path, "r") as file:
+            np.testing.assert_array_equal(rows(file), expected(100))
+
+
 def test_with_swmr_everything_is_written_at_once(tmp_path: Path) -> None:
     path = tmp_path / "f.h5"
     with H5Backend("h5py") as h5:

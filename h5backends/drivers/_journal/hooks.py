@@ -48,6 +48,7 @@ class Hooks:
         self._write = self.own["write"]
         self._bulk = self._write if keep_lock else dict(functions(driver, False))["write"]
         self._driver = driver
+        self.slots = driver.slots
         self._before: dict[str, int] = {}
         self.taps: dict[int, Tap] = {}
         self._ours = {
@@ -179,7 +180,8 @@ def tap(
     Tap or None
         None where that is not possible; the file is then as safe as the library makes it.
     """
-    driver = find_file_driver(extension, dll, file_id, path)
+    known = {table: hooks.slots for table, hooks in _libraries.items()}
+    driver = find_file_driver(extension, dll, file_id, path, known)
     own = None if driver is None else _libraries.get(driver.table)
     if driver is not None and own is not None and driver.file in own.taps:
         return own.taps[driver.file]  # the library has it open already
@@ -187,7 +189,11 @@ def tap(
     if driver is None:
         if extension not in _warned:
             _warned.add(extension)
-            _log.info("%s: written without a journal: its file driver is not known here", path)
+            _log.warning(
+                "%s: written without a journal, for the file driver of this HDF5 library is not "
+                "known: if this program is killed within a flush, rows flushed before can be lost",
+                path,
+            )
         return None
     if own is None:
         own = _libraries[driver.table] = Hooks(driver, keep_lock)

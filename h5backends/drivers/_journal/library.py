@@ -12,7 +12,7 @@ import ctypes
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ctypes import (
     CFUNCTYPE,
     POINTER,
@@ -104,7 +104,9 @@ class FileDriver(NamedTuple):
     descriptor: int
 
 
-def find_file_driver(extension: str, dll: str, file_id: int, path: str) -> FileDriver | None:
+def find_file_driver(
+    extension: str, dll: str, file_id: int, path: str, known: Mapping[int, dict[str, int]]
+) -> FileDriver | None:
     """Look up the driver of an open file.
 
     Parameters
@@ -117,6 +119,9 @@ def find_file_driver(extension: str, dll: str, file_id: int, path: str) -> FileD
         HDF5's identifier of the file.
     path : str
         The file: another library may have one of the same identifier.
+    known : mapping of int to dict
+        Address of a table to its slots, of tables that were looked up before: while there are
+        other functions in them they would not be recognised.
 
     Returns
     -------
@@ -131,7 +136,7 @@ def find_file_driver(extension: str, dll: str, file_id: int, path: str) -> FileD
             # Elsewhere than on Windows a look-up in an extension module goes on into the
             # libraries that it is linked with. The interpreter's lock is kept: HDF5 is not
             # made for several threads.
-            found = _ask(ctypes.PyDLL(name), file_id)
+            found = _ask(ctypes.PyDLL(name), file_id, known)
             if found and os.path.samestat(os.fstat(found.descriptor), os.stat(path)):
                 return found
         except (OSError, AttributeError):
@@ -148,7 +153,7 @@ def loaded_libraries(pattern: str) -> list[str]:
     return sorted(path for path, name in names.items() if re.fullmatch(pattern, name))
 
 
-def _ask(library: Any, file_id: int) -> FileDriver | None:
+def _ask(library: Any, file_id: int, known: Mapping[int, dict[str, int]]) -> FileDriver | None:
     def function(name: str, result: Any, *arguments: Any) -> Any:
         found = getattr(library, name)
         found.restype, found.argtypes = result, arguments
@@ -167,10 +172,12 @@ def _ask(library: Any, file_id: int) -> FileDriver | None:
             return None
     finally:
         function("H5Pclose", c_int, _ID)(access)
-    return _from_handle(handle.value, driver_id)
+    return _from_handle(handle.value, driver_id, known)
 
 
-def _from_handle(handle: int, driver_id: int) -> FileDriver | None:
+def _from_handle(
+    handle: int, driver_id: int, known: Mapping[int, dict[str, int]]
+) -> FileDriver | None:
     """Find the description of a file from where its descriptor stands, right behind the head.
 
     The head begins with the driver's identifier and the address of its table.
@@ -179,7 +186,7 @@ def _from_handle(handle: int, driver_id: int) -> FileDriver | None:
         file = handle - distance * _WORD
         if _words(file, 1)[0] == driver_id:
             table = _words(file, 2)[1]
-            slots = _slots(table)
+            slots = known.get(table) or _slots(table)
             descriptor = int(cast(handle, POINTER(c_int))[0])
             return None if slots is None else FileDriver(table, slots, file, descriptor)
     return None
