@@ -130,11 +130,8 @@ class _Line:
     def interrupt(self) -> None:
         """Have it stop what it does, and wait until it has cleaned up, but not for ever."""
         with contextlib.suppress(OSError):
-            self._process.send_signal(
-                getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT)
-                if sys.platform == "win32"
-                else signal.SIGINT
-            )
+            windows = sys.platform == "win32"
+            self._process.send_signal(signal.CTRL_BREAK_EVENT if windows else signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
             self._process.wait(_INTERRUPTED_SECONDS)
         self._listener.join(1.0)
