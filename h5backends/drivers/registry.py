@@ -23,16 +23,20 @@ _INSTALL = {"h5py": "h5py", "tables": "tables", "h5pyd": "'h5pyd>=0.24,<1'"}
 """What to give to pip for the library of a built-in driver; other drivers bring theirs along."""
 
 
-@cache
+_found: dict[str, EntryPoint] = {}
+
+
 def _entry_points() -> dict[str, EntryPoint]:
     from importlib.metadata import entry_points  # takes longer than the rest of the import
 
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
+    if not _found:  # for want of descriptors Python finds none: that is not to be remembered
+        _found.update((entry.name, entry) for entry in entry_points(group=GROUP))
+    return _found
 
 
 def refresh() -> None:
     """Forget what was found, so that a driver installed meanwhile is seen."""
-    _entry_points.cache_clear()
+    _found.clear()
     load.cache_clear()
 
 
@@ -73,7 +77,22 @@ def load(name: str) -> type[Driver]:
         No driver is registered under this name.
     DriverNotInstalledError
         Its library is missing; the message holds the ``pip install`` line.
+    DriverError
+        The system does not let it be loaded now, for instance for want of descriptors.
     """
+    try:
+        return _load(name)
+    except DriverError:
+        raise
+    except OSError as exc:
+        raise DriverError(
+            f"the backend {name!r} cannot be loaded now",
+            found=str(exc),
+            remedy="Try again when the system lets files be opened, or load it earlier.",
+        ) from exc
+
+
+def _load(name: str) -> type[Driver]:
     entry = _entry_points().get(name)
     if entry is None:
         raise UnknownDriverError(

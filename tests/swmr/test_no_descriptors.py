@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +104,23 @@ def test_a_writer_that_had_none_for_a_while(tmp_path: Path, leave: int) -> None:
     assert writer_state(path) is WriterState.FINISHED
     with open_h5_file_for_reading(path)[0] as file:
         np.testing.assert_array_equal(file["array"][:], np.arange(100.0))
+
+
+def test_a_driver_that_cannot_be_loaded_now_can_be_later(tmp_path: Path) -> None:
+    code = """
+    import sys
+    from h5backends import H5Backend
+    from h5backends.errors import H5Error
+    from tests.few_descriptors import exhausted
+    for leave in range(3):
+        with exhausted(leave):
+            try:
+                H5Backend("tables")
+            except H5Error:
+                continue
+    with H5Backend("tables") as h5:
+        h5.open_file(sys.argv[1], "w")
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "f.h5")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=_ROOT)
+    assert done.returncode == 0, done.stderr
