@@ -24,7 +24,7 @@ _ROOT = Path(__file__).parents[2]
 _GRACE = 120.0
 """Seconds beyond three times its own that a torture may take before it counts as hung."""
 _INTERRUPTED_SECONDS = 15.0
-_LEFT_SECONDS = 5.0
+_LEFT_SECONDS = 3.0
 
 
 def run_line(
@@ -121,11 +121,13 @@ class _Line:
             self.finding.seconds = time.monotonic() - self._start
             self.finding.problem(f"hung: it did not end within {limit:.0f} s")
             return
+        left = [words(process) for process in self._family.left(_LEFT_SECONDS)]
+        self._family.end()  # what is left would keep the listener waiting
         self._listener.join(_LEFT_SECONDS)
         if code:
             self.finding.problem(f"crashed: it ended with code {code}. {self._last_words()}")
-        elif left := self._family.left(_LEFT_SECONDS):
-            self.finding.problem(f"left behind: {', '.join(map(words, left))}")
+        elif left:
+            self.finding.problem(f"left behind: {', '.join(left)}")
 
     def interrupt(self) -> None:
         """Have it stop what it does, and wait until it has cleaned up, but not for ever."""
