@@ -134,7 +134,7 @@ class ChunkReader:
         if second is None:  # not worth a thread
             return _now(first, out)
         rest = itertools.chain([first, second], groups)
-        return Pending(out, [workers.submit(_run, group) for group in rest])
+        return Pending(out, [workers.submit_and_wait(_run, group) for group in rest])
 
     @staticmethod
     def _is_chunk(decoder: ChunkDecoder, box: Box) -> bool:

@@ -1,7 +1,8 @@
 """Chunks of growing arrays that are compressed in threads, and stored in the order of their rows.
 
-The threads do nothing but filter. A chunk is stored, and the array grows to hold it, by whoever
-holds the file's lock: with the next append, when the array is read, and when the file is flushed.
+The threads do nothing but filter; who appends faster than they can filters too. A chunk is stored,
+and the array grows to hold it, by whoever holds the file's lock: with the next append, when the
+array is read, and when the file is flushed.
 So no reader and no crash ever meets a row that is not there, and HDF5 is never called by two.
 """
 
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from h5backends import workers
 from h5backends.drivers.base import ChunkStore
 from h5backends.errors import H5Error, StorageError
-from h5backends.pipeline import Packed, Pipeline, as_array
+from h5backends.pipeline import Buffer, Packed, Pipeline, as_array
 from h5backends.types import ArraySpec, Handle
 
 if TYPE_CHECKING:
@@ -31,21 +32,24 @@ __all__ = ["Budget", "ChunkQueue"]
 
 _log = logging.getLogger(__name__)
 
-_LEAST_BYTES = 64 * 1024 * 1024
+_LEAST_BYTES = 1024 * 1024
 _MOST_BYTES = 512 * 1024 * 1024
 
 
 class Budget:
     """How many bytes of one file may wait to be compressed and stored, all its arrays together.
 
-    Two chunks for each thread keep the threads busy; less than 64 MiB are not worth waiting for,
-    and more than 512 MiB are not taken, except that one chunk always may.
+    Two chunks for each thread keep the threads busy; while they have them, whoever appends filters
+    too. Beyond eight it waits. More would not help: memory that was used a moment ago is in the
+    processor's caches, and need not be had from the system. Up to 1 MiB may always wait, more than
+    512 MiB may not, except for one chunk.
     """
 
-    __slots__ = ("_queues", "used")
+    __slots__ = ("_handed", "_queues", "used")
 
     def __init__(self) -> None:
         self.used = 0
+        self._handed: deque[Future[Packed]] = deque()  # to the threads
         self._queues: dict[ChunkQueue, None] = {}  # in the order in which they got something
 
     def make_room(self, nbytes: int, queue: ChunkQueue, session: Session) -> None:
@@ -56,7 +60,7 @@ class Budget:
         StorageError
             There will be none: what waits cannot be stored.
         """
-        limit = min(max(2 * workers.count() * nbytes, _LEAST_BYTES), _MOST_BYTES)
+        limit = min(max(8 * workers.count() * nbytes, _LEAST_BYTES), _MOST_BYTES)
         while self.used and self.used + nbytes > limit:
             (queue if queue else next(iter(self._queues))).store_oldest()
         try:
@@ -66,6 +70,17 @@ class Budget:
             while self._queues:
                 next(iter(self._queues)).drain()
             session.require_room(nbytes)
+
+    def pack(self, pipeline: Pipeline, memory: Buffer) -> Future[Packed]:
+        """Have a chunk filtered, by a thread or here."""
+        handed = self._handed
+        while handed and handed[0].done():
+            handed.popleft()
+        if len(handed) >= 2 * workers.count():
+            return workers.at_once(pipeline.pack, memory)
+        future = workers.submit(pipeline.pack, memory)
+        handed.append(future)
+        return future
 
     def take(self, nbytes: int, queue: ChunkQueue) -> None:
         """Take note that chunks of a queue wait from now on."""
@@ -193,7 +208,7 @@ class ChunkQueue:
                 elements[...] = np.zeros((), self._dtype)
             elements[tuple(map(slice, tile.shape))] = tile
             del elements
-            parts.append(((start, *origin), workers.submit(self._pipeline.pack, memory)))
+            parts.append(((start, *origin), self._budget.pack(self._pipeline, memory)))
         self._blocks.append(_Block(start, parts))
         self._budget.take(self._nbytes, self)
 

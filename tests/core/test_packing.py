@@ -499,7 +499,7 @@ h5.close_file()
 
 WITHOUT = """
 import sys
-for name in ("hdf5plugin", "isal", "zlib_ng"):
+for name in ("hdf5plugin", "isal", "zlib_ng", "zstandard"):
     sys.modules[name] = None  # as if it were not installed
 import numpy as np
 from h5backends import H5Backend

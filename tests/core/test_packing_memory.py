@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from h5backends import FlushPolicy, H5Backend, workers
+from h5backends import FlushPolicy, H5Backend, packing
 from tests.conftest import LOCAL
 from tests.torture.rows import stored
 
@@ -29,28 +29,28 @@ def test_rows_that_were_refused_are_not_taken(
     taken = CHUNK + 10
     array.append(rows[:taken])
     session = h5.session
-    submit, resize, calls = workers.submit, session.driver.resize, [0, 0]
+    pack, resize, calls = packing.Budget.pack, session.driver.resize, [0, 0]
 
-    def submit_some(*args: Any) -> Any:
+    def pack_some(*args: Any) -> Any:
         calls[0] += 1
         if calls[0] > 6:
             raise MemoryError
-        future = submit(*args)
+        future = pack(*args)
         if calls[0] == 5:  # some of them are in the file by now
             next(iter(session.budget._queues)).drain()
         return future
 
     def resize_later(*args: Any) -> None:
         calls[1] += 1
-        if workers.submit is submit_some:  # as long as memory is short
+        if packing.Budget.pack is pack_some:  # as long as memory is short
             raise MemoryError
         resize(*args)
 
-    monkeypatch.setattr(workers, "submit", submit_some)
+    monkeypatch.setattr(packing.Budget, "pack", pack_some)
     monkeypatch.setattr(session.driver, "resize", resize_later)
     with pytest.raises(MemoryError):
         array.append(rows[taken : 15 * CHUNK])
-    monkeypatch.setattr(workers, "submit", submit)
+    monkeypatch.setattr(packing.Budget, "pack", pack)
     assert calls[1]
     assert len(array) == array.shape[0] == taken
     if then == "append":

@@ -64,10 +64,12 @@ def read(dataset: h5d.DatasetID, dtype: np.dtype[Any], box: Box) -> NDArray[Any]
     out = np.empty(shape, dtype)
     touched = parts(box, chunks)
     try:
-        while some := list(itertools.islice(touched, 2 * workers.count())):
+        while some := list(itertools.islice(touched, 2 * (workers.count() + 1))):
             raw = [dataset.read_direct_chunk(part.offset) for part in some]
             futures = [
-                workers.submit(_decode, filters, each, chunks, part.inner, out[part.place])
+                workers.submit_and_wait(
+                    _decode, filters, each, chunks, part.inner, out[part.place]
+                )
                 for each, part in zip(raw, some, strict=True)
             ]
             for future in futures:
