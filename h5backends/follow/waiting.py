@@ -30,7 +30,7 @@ _EXPECT = 0.02
 _TRUST = 0.2
 """Seconds after which a real look is taken whatever size and time say."""
 _LONG_IDLE = 1.0
-"""Seconds without news after which all pauses double."""
+"""Seconds without news after which all pauses are four times as long."""
 _DUTY = 50
 """While nothing happens, looking may take one part in this many of the time."""
 _WATCH_SECONDS = 0.4
@@ -132,7 +132,7 @@ class Pace:
         wanted = max(_SHORTEST, idle / 8)
         if idle < _LIVELY:
             return max(wanted, 2 * self._cost)
-        slow = 2 if idle > _LONG_IDLE else 1
+        slow = 4 if idle > _LONG_IDLE else 1
         if self._files is not None:
             return min(wanted, slow * _IDLE_CHEAP)
         return max(min(wanted, slow * _IDLE), _DUTY * self._cost)
