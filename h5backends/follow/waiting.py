@@ -30,7 +30,8 @@ _EXPECT = 0.02
 _TRUST = 0.2
 """Seconds after which a real look is taken whatever size and time say."""
 _LONG_IDLE = 1.0
-"""Seconds without news after which all pauses are four times as long."""
+"""Seconds without news after which all pauses are longer, so many times."""
+_LONGER = 4
 _DUTY = 50
 """While nothing happens, looking may take one part in this many of the time."""
 _WATCH_SECONDS = 0.4
@@ -119,7 +120,8 @@ class Pace:
         if not self._found and since < _EXPECT:
             return True  # the writer may be in the middle of its flush
         settled = self._changed + _TICK
-        return self._looked < settled <= now or now - self._looked > _TRUST
+        trust = _LONGER * _TRUST if now - self._news > _LONG_IDLE else _TRUST
+        return self._looked < settled <= now or now - self._looked > trust
 
     def looked(self, cost: float) -> None:
         """Take note of a real look and the seconds that it took."""
@@ -132,7 +134,7 @@ class Pace:
         wanted = max(_SHORTEST, idle / 8)
         if idle < _LIVELY:
             return max(wanted, 2 * self._cost)
-        slow = 4 if idle > _LONG_IDLE else 1
+        slow = _LONGER if idle > _LONG_IDLE else 1
         if self._files is not None:
             return min(wanted, slow * _IDLE_CHEAP)
         return max(min(wanted, slow * _IDLE), _DUTY * self._cost)
