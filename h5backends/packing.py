@@ -169,6 +169,7 @@ class ChunkQueue:
         self._chunk_bytes = spec.dtype.itemsize * math.prod(spec.chunks)
         self._nbytes = self._chunk_bytes * len(self._tiles)
         self._blocks: deque[_Block] = deque()
+        workers.start()
 
     def __bool__(self) -> bool:
         return bool(self._blocks)

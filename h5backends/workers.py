@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-__all__ = ["at_once", "cores", "count", "submit", "submit_and_wait"]
+__all__ = ["at_once", "cores", "count", "start", "submit", "submit_and_wait"]
+
+_log = logging.getLogger(__name__)
 
 _MOST = 32
+_RETRY_SECONDS = 30.0
+"""After threads could not be started."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
 """Number of the process and of the threads -> the threads."""
+_again: dict[tuple[int, int], float] = {}
+"""When it is worth a try again, of those that could not be had."""
 
 
 def cores() -> int:
@@ -66,19 +75,54 @@ def at_once(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T
     return future
 
 
+def start() -> None:
+    """Start the threads for :func:`submit`, while there is memory for them."""
+    _pool(count())
+
+
 def _submit(threads: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    pool = _pool(threads)
+    if pool is None:
+        return at_once(work, *args, **kwargs)
     try:
-        return _pool(threads).submit(work, *args, **kwargs)
-    except RuntimeError:  # the interpreter is shutting down, or the system has no more threads
+        return pool.submit(work, *args, **kwargs)
+    except RuntimeError:  # the interpreter is shutting down
         return at_once(work, *args, **kwargs)
 
 
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """Return threads of this process; those of a parent do not live on after a fork."""
+def _pool(threads: int) -> ThreadPoolExecutor | None:
+    """Return threads of this process; those of a parent do not live on after a fork.
+
+    None where the system does not give them. That is not asked too often: Python up to 3.12 at
+    least does not get over each thread that cannot be started.
+    """
     key = os.getpid(), threads
     pool = _pools.get(key)
-    if pool is None:
+    if pool is None and time.monotonic() >= _again.get(key, 0.0):
         for other in [known for known in _pools if known[0] != key[0]]:
             del _pools[other]
-        pool = _pools.setdefault(key, ThreadPoolExecutor(threads, "h5backends-filter"))
+        try:
+            pool = _pools.setdefault(key, _started(threads))
+        except (RuntimeError, MemoryError) as exc:
+            _again[key] = time.monotonic() + _RETRY_SECONDS
+            _log.debug("no threads to filter with: %r", exc)
+    return pool
+
+
+def _started(threads: int) -> ThreadPoolExecutor:
+    """Return a pool whose threads run already.
+
+    Otherwise they would be started one by one with the work, and where that fails the work is done
+    here, and once more by the next thread that starts.
+    """
+    pool = ThreadPoolExecutor(threads, "h5backends-filter")
+    together = threading.Barrier(threads + 1)
+    try:
+        for _ in range(threads):
+            pool.submit(together.wait)
+        together.wait()
+    except BaseException:  # Ctrl-C too: none may wait for ever
+        together.abort()
+        pool.shutdown(wait=False)
+        raise
     return pool

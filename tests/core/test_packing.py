@@ -19,10 +19,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from h5backends import EARRAY, FlushPolicy, H5Backend, packing
+from h5backends import EARRAY, FlushPolicy, H5Backend, packing, workers
 from h5backends.drivers import registry
 from h5backends.errors import StorageError
 from h5backends.packed_buffer import PackedRowBuffer
+from h5backends.pipeline import Pipeline
 from tests.conftest import LOCAL
 from tests.core.plain_program import PlainProgram, summary
 from tests.small_disk import Ballast
@@ -521,3 +522,33 @@ def test_without_the_packages_hdf5_does_the_work(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "file.h5") as file:
         for codec in ("gzip", "blosc", "blosc2"):
             np.testing.assert_array_equal(file[codec][:], values)
+
+
+@pytest.mark.parametrize("driver", LOCAL)
+def test_threads_that_cannot_be_started(
+    driver: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is filtered twice, nothing waits for ever, and they are not asked for each time."""
+    values, asked, start = frames(20), [], threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith("h5backends-filter"):
+            asked.append(thread)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(workers, "_pools", {})
+    monkeypatch.setattr(workers, "_again", {})
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    packed = []
+    pack = Pipeline.pack
+    monkeypatch.setattr(Pipeline, "pack", lambda *a: packed.append(a[1]) or pack(*a))
+    with H5Backend(driver, _MANUAL) as h5:
+        h5.open_file(tmp_path / "file.h5", "w")
+        h5.define_compression("gzip", 1)
+        array = h5.create_earray("/", "array", "u2", values.shape[1:])
+        for frame in values:
+            array.append(frame)
+        np.testing.assert_array_equal(array[:], values)
+    assert len(packed) == len(values)
+    assert 1 <= len(asked) <= 2  # to write with, and to read with
