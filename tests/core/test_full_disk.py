@@ -6,13 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 
 from h5backends import FlushPolicy, H5Backend
 from h5backends.errors import StorageError
-from h5backends.room import Room
 from tests.conftest import LOCAL
 from tests.core.observer import Observer
 from tests.small_disk import Ballast
@@ -210,50 +208,3 @@ class TestOtherNodes:
 def check_precious(h5: Any) -> None:
     np.testing.assert_array_equal(h5.read("/precious"), np.arange(5000.0))
     assert h5.get_attr("/precious", "units") == "mV"
-
-
-@pytest.mark.parametrize(("driver", "swmr"), [("h5py", False), ("h5py", True), ("tables", False)])
-@pytest.mark.parametrize("compression", [None, "gzip"])
-def test_room_that_another_program_takes_within_a_flush(
-    small_disk: Path,
-    driver: str,
-    swmr: bool,
-    compression: str | None,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """HDF5 meets a full disk in the middle of its work, and gets over it."""
-    path, ballast = small_disk / "file.h5", Ballast(small_disk)
-    random = np.random.default_rng(0).random(6000)
-    with H5Backend(driver, _POLICY) as h5:
-        h5.open_file(path, "w", swmr_mode=swmr)
-        h5.define_compression(compression)
-        array = h5.create_earray("/", "array", "f8", chunks=(256,))
-        if swmr:
-            h5.enable_swmr()
-        # There was room when it was asked for.
-        monkeypatch.setattr(Room, "require", lambda *_, **__: None)
-        taken = refused = 0
-        for step in (600, 10, 700, 300, 1000):
-            ballast.fill(leave=0)
-            for _ in range(2):
-                try:
-                    array.append(random[taken : taken + step])
-                except StorageError:
-                    break
-                taken += step
-                assert len(array) == taken
-                np.testing.assert_array_equal(array[:], random[:taken])
-            for _ in range(2):
-                try:
-                    h5.flush()  # few rows may fit into the last page
-                except StorageError as exc:
-                    assert exc.remedy
-                    refused += 1
-            ballast.drop()
-            h5.flush()
-            assert len(array) == taken
-            np.testing.assert_array_equal(array[:], random[:taken])
-        assert taken > 2000
-        assert refused > 2
-    with h5py.File(path, "r") as file:
-        np.testing.assert_array_equal(file["array"][:], random[:taken])

@@ -107,12 +107,9 @@ class Hooks:
         if not GUARD.inside_main:
             GUARD.watch()
         found = self.taps.get(file)
-        if found is None or (place >= found.end and not found.full):
+        if found is None or place >= found.end:
             write = self._write if size < _BULK else self._bulk
-            done: int = write(file, kind, access, place, size, memory)
-            if done < 0 and found is not None:
-                return _safely(found.keep, kind, place, size, memory)
-            return done
+            return write(file, kind, access, place, size, memory)  # type: ignore[no-any-return]
         return _safely(found.write, kind, access, place, size, memory)
 
     def _on_read(
@@ -120,7 +117,7 @@ class Hooks:
     ) -> int:
         done = int(self.own["read"](file, kind, access, place, size, memory))
         found = self.taps.get(file)
-        if done >= 0 and found is not None and found.pieces and (place < found.end or found.full):
+        if done >= 0 and found is not None and found.pieces and place < found.end:
             return _safely(found.pieces.lay_over, place, size, memory)
         return done
 

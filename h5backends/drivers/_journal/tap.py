@@ -63,8 +63,6 @@ class Tap:
         Whether the next flush has to survive a power failure.
     paused : bool
         Whether a flush that HDF5 reports is not yet all that belongs together.
-    full : bool
-        Whether something could not be written, so that everything is held back.
     """
 
     def __init__(
@@ -73,7 +71,6 @@ class Tap:
         status = os.fstat(driver.descriptor)
         self.sync = False
         self.paused = False
-        self.full = False
         self.end = status.st_size
         self.pieces = Pieces()
         self._hooks = hooks
@@ -86,7 +83,6 @@ class Tap:
         self._relieving = False
         self._live = True
         self._ordered = False
-        self._late: list[tuple[int, int, bytes]] = []  # kind, place, bytes: in HDF5's order
         self._journal = JournalFile(path, (status.st_dev, status.st_ino))
 
     # -- around the driver's work ---------------------------------------------------------------
@@ -130,39 +126,26 @@ class Tap:
     def forget(self) -> None:
         """Let go of everything, in a process that was forked off."""
         self.pieces.clear()
-        self._late.clear()
         self._journal.leave()
 
     # -- what HDF5 calls ------------------------------------------------------------------------
     def write(self, kind: int, access: int, place: int, size: int, memory: int) -> int:
         """Write, or hold back, what changes bytes of the last complete flush."""
-        if self.full:
-            return self.keep(kind, place, size, memory)
         if self._ordered:
-            done = self._write_whole(kind, access, place, size, memory)
-            return done if done >= 0 else self.keep(kind, place, size, memory)
-        through = self._hooks.through
+            return self._write_whole(kind, access, place, size, memory)
         beyond = place + size - self.end
         if beyond > 0:
             inside = size - beyond
-            rest = memory + inside
-            if through(self._file, kind, access, self.end, beyond, rest) < 0:
-                self.keep(kind, self.end, beyond, rest)
+            through = self._hooks.through(
+                self._file, kind, access, self.end, beyond, memory + inside
+            )
+            if through < 0:
+                return through
             size = inside
-        if kind == _RAW and size > _LARGEST_RAW and not self.full:
+        if kind == _RAW and size > _LARGEST_RAW:
             self.pieces.cut(place, place + size)
-            if through(self._file, kind, access, place, size, memory) >= 0:
-                return 0
+            return self._hooks.through(self._file, kind, access, place, size, memory)
         self.pieces.put(place, ctypes.string_at(memory, size))
-        return 0
-
-    def keep(self, kind: int, place: int, size: int, memory: int) -> int:
-        """Hold back what could not be written, or comes after such."""
-        data = ctypes.string_at(memory, size)
-        self.full = True
-        if self._ordered:
-            self._late.append((kind, place, data))
-        self.pieces.put(place, data)
         return 0
 
     def truncate(self, access: int, closing: int) -> int:
@@ -176,12 +159,8 @@ class Tap:
     def commit(self, access: int) -> int:
         """Take what is held back into the file: a flush is over."""
         own = self._hooks.own
-        if self.paused:
+        if self.paused or self._ordered:
             return 0
-        if self._ordered:
-            return self._catch_up(access)
-        if self.full and not self._write_behind(access):
-            return _FAILED
         if self.pieces or self._shrink:
             noted = not self._is_atomic() and self._note()
             for place, data in self.pieces:
@@ -193,35 +172,7 @@ class Tap:
             self.pieces.clear()
             if noted:
                 self._clear()
-        self.full = False
         self.end = own["get_eof"](self._file, _ANY)
-        return 0
-
-    def _write_behind(self, access: int) -> bool:
-        """Write what is held back behind the end of the last flush; tell whether all could be."""
-        write = self._hooks.own["write"]
-        for place, data in list(self.pieces):
-            first = max(place, self.end)
-            part = data[first - place :]
-            if part:
-                if write(self._file, _ANY, access, first, len(part), part) < 0:
-                    return False
-                self.pieces.cut(first, first + len(part))
-        return True
-
-    def _catch_up(self, access: int) -> int:
-        """Write in HDF5's order what is held back."""
-        late, self._late = self._late, []
-        self.pieces.clear()
-        self.full = False
-        for number, (kind, place, data) in enumerate(late):
-            memory = ctypes.create_string_buffer(data, len(data))
-            size, address = len(data), ctypes.addressof(memory)
-            if self._write_whole(kind, access, place, size, address) < 0:
-                for rest in late[number:]:
-                    self.pieces.put(*rest[1:])
-                self._late, self.full = late[number:], True
-                return _FAILED
         return 0
 
     def close(self, access: int = 0) -> int:
