@@ -33,8 +33,10 @@ class Shield:
 
     def take_down(self) -> None:
         """Leave Ctrl-C to whoever had it before."""
-        # Not if somebody has put another handler around this one meanwhile.
-        if self._before is not None and signal.getsignal(signal.SIGINT) == self._handle:
+        # Not if somebody has put another handler around this one meanwhile, except for what the
+        # drivers put around any handler as long as a file is recorded.
+        now = signal.getsignal(signal.SIGINT)
+        if self._before is not None and getattr(now, "__wrapped__", now) == self._handle:
             signal.signal(signal.SIGINT, self._before)
         self._let_through()
 

@@ -665,7 +665,10 @@ def test_the_program_gets_its_handlers_back(tmp_path: Path, driver: str) -> None
                 came.clear()
                 signal.signal(signal.SIGINT, lambda *_, number=number: came.append(str(number)))
             last = signal.getsignal(signal.SIGINT)
-        assert signal.getsignal(signal.SIGINT) is last
+        # The guard's stays where another file is open in this process.
+        now: Any = signal.getsignal(signal.SIGINT)
+        others = GUARD.users > 0
+        assert (now.__wrapped__ if others else now) is last
         signal.raise_signal(signal.SIGINT)
         assert came == ["19"]
     finally:
