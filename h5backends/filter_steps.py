@@ -203,8 +203,8 @@ UNREADABLE: tuple[type[Exception], ...] = (
 class _Zstd:
     """Frames of Zstandard, made with what each thread keeps for the next one.
 
-    The plugin has its tables made anew for every chunk, by memory that the system clears first;
-    that takes up to a third of its time.
+    The plugin has its tables made anew for every chunk, in memory that the system clears first;
+    that takes about a quarter of its time.
     """
 
     quiet = True

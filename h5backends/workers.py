@@ -93,8 +93,8 @@ def _submit(threads: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwarg
 def _pool(threads: int) -> ThreadPoolExecutor | None:
     """Return threads of this process; those of a parent do not live on after a fork.
 
-    None where the system does not give them. That is not asked too often: Python up to 3.12 at
-    least does not get over each thread that cannot be started.
+    None where the system does not give them. That is not asked too often: programs in which they
+    could not be started for want of memory died later, Python's list of threads broken (3.11).
     """
     key = os.getpid(), threads
     pool = _pools.get(key)

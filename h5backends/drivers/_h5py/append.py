@@ -92,20 +92,11 @@ class _Appender:
 class _ChunkAppender(_Appender):
     """Whole chunks directly, what is left before and behind them through a hyperslab."""
 
-    def append(self, start: int, rows: NDArray[Any]) -> None:
-        chunk = self._chunk
-        if len(rows) != chunk or start % chunk:
-            super().append(start, rows)
-            return
-        try:  # one frame, as a rule: in as few steps as there can be
-            with self._guard:
-                self._id.set_extent((start + chunk, *self._row_shape))
-                self._id.write_direct_chunk((start, *self._origin), rows)
-        except FOREIGN as exc:
-            raise self._translated(exc) from exc
-
     def _put(self, start: int, rows: NDArray[Any]) -> None:
         chunk, stop = self._chunk, start + len(rows)
+        if len(rows) == chunk and not start % chunk:  # one frame, as a rule
+            self._id.write_direct_chunk((start, *self._origin), rows)
+            return
         position = start
         head = min(-start % chunk, len(rows))
         if head:

@@ -38,20 +38,15 @@ class TablesAppender:
     def append(self, start: int, rows: NDArray[Any]) -> None:
         """Write `rows` behind the first `start` rows and grow the array to hold exactly them."""
         file, array = self._file, self._array
-        if len(rows) == self._chunk and not start % self._chunk and rows.size and file.is_open:
-            try:  # one frame, as a rule: in as few steps as there can be
-                with file.guard:
-                    array.append_chunk(start, rows)
-                return
-            except Exception:
-                with file.translate(self._handle.path):
-                    raise
         with file.translate(self._handle.path):
             file.require_open()
             if array.length != start:
                 array.resize(start)
             chunk = self._chunk
             count = len(rows)
+            if count == chunk and not start % chunk:  # one frame, as a rule
+                array.append_chunk(start, rows)
+                return
             if not chunk or count < chunk or not rows.size:
                 array.append(rows)
                 return

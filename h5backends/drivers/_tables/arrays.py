@@ -119,12 +119,9 @@ class Array:
 
     def append_chunk(self, start: int, rows: NDArray[Any]) -> None:
         """Add the rows of one chunk behind the first `start` ones, as they are in the file."""
-        low = self.low
-        if low.shape[0] != start:
-            low._g_truncate(start)
-        low._g_truncate(start + len(rows))
+        self.low._g_truncate(start + len(rows))
         self._position[0] = start
-        low._g_write_chunk(self._position, np.frombuffer(rows, np.uint8), 0)
+        self.low._g_write_chunk(self._position, np.frombuffer(rows, np.uint8), 0)
 
     def write_chunk(self, offset: tuple[int, ...], data: Any, filter_mask: int = 0) -> None:
         """Store one chunk as it comes: filtered already, or as in memory where there is no filter.

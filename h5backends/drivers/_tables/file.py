@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 
@@ -75,8 +74,6 @@ class OpenFile:
         self.in_users_hands = False
         self._native: SafeFile | None = None
         self._tap: Tap | None = None
-        # To be in while PyTables is at work.
-        self.guard: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
         self._params = library_parameters(dict(options.extra), mode != "r")
         localfile.check_before_open(location, mode, "tables")
         with LOCK, self.translate():
@@ -91,7 +88,6 @@ class OpenFile:
         if mode != "r" and self._params.get("DRIVER") in {None, "H5FD_SEC2"}:
             file_id = self.low._v_objectid
             self._tap = tap(*_LIBRARY, file_id, self.location, self.flush, keep_lock=True)
-            self.guard = self._tap or self.guard
         new = self.low._v_new
         # PyTables makes files of the oldest format; others may have made an existing one.
         long = not new and superblock.read_superblock(self.location).version >= 2
