@@ -8,12 +8,13 @@ directory entry and the first bytes.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from h5backends.errors import (
@@ -34,7 +35,7 @@ from h5backends.shortage import is_shortage
 from h5backends.superblock import FileState, file_state, read_superblock, state_of
 from h5backends.types import Mode
 
-__all__ = ["busy_error", "check_before_open", "is_locked", "os_error"]
+__all__ = ["busy_error", "check_before_open", "is_locked", "os_error", "os_errors"]
 
 
 def check_before_open(path: str, mode: Mode, driver: str, swmr: bool = False) -> None:
@@ -84,12 +85,25 @@ def check_before_open(path: str, mode: Mode, driver: str, swmr: bool = False) ->
         raise _occupied(path)
     if mode != "r":
         _check_writable(path)
-    try:
+    with os_errors(path, mode):
         if mode == "w":
             _check_replaceable(path)
         else:
             _check_content(path, mode, driver, swmr)
-    except H5Error:
+
+
+@contextlib.contextmanager
+def os_errors(path: str, mode: Mode) -> Iterator[None]:
+    """Have what the operating system raises come out as this package's errors.
+
+    Parameters
+    ----------
+    path, mode
+        As for :func:`os_error`.
+    """
+    try:
+        yield
+    except H5Error:  # some are OSErrors too
         raise
     except OSError as exc:
         raise os_error(path, exc, mode) from exc

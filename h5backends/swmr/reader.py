@@ -24,7 +24,7 @@ from h5backends.errors import (
 )
 from h5backends.heartbeat import WriterState, WriterWatch
 from h5backends.holders import network_file_system, writers
-from h5backends.localfile import busy_error, check_before_open, os_error
+from h5backends.localfile import busy_error, check_before_open, os_error, os_errors
 from h5backends.overlay import MendedFile
 from h5backends.superblock import FileState, file_state
 
@@ -114,18 +114,15 @@ def open_h5_file_for_reading(
         raise ValueError(f"swmr must be True, False or 'auto', not {swmr!r}")
     deadline = time.monotonic() + _PATIENCE
     pause = _FIRST_PAUSE
-    while True:
-        try:
-            return _open_now(path, swmr, locking)
-        except FileError as exc:
-            if time.monotonic() >= deadline or not _may_pass(path, exc):
-                raise
-        except H5Error:
-            raise
-        except OSError as exc:
-            raise os_error(path, exc, "r") from exc
-        time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
+    with os_errors(path, "r"):
+        while True:
+            try:
+                return _open_now(path, swmr, locking)
+            except FileError as exc:
+                if time.monotonic() >= deadline or not _may_pass(path, exc):
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def _open_now(path: str, swmr: bool | Literal["auto"], locking: Locking) -> tuple[h5py.File, bool]:

@@ -26,13 +26,12 @@ from h5backends.errors import (
     FileBusyError,
     FileFormatError,
     FileMissingError,
-    H5Error,
     StorageError,
 )
 from h5backends.heartbeat import Beat, WriterState, read_heartbeat, sidecar, writer_state
 from h5backends.holders import holders, writers
 from h5backends.journal import Completed, complete, read_journal
-from h5backends.localfile import busy_error, is_locked, os_error
+from h5backends.localfile import busy_error, is_locked, os_error, os_errors
 from h5backends.superblock import (
     FileState,
     Superblock,
@@ -388,7 +387,7 @@ def repair(
     before = check(path, seconds)
     if before.state is FileState.CLOSED:
         return before
-    try:
+    with os_errors(str(path), "r+"):
         _require_mendable(before)
         if dry_run:
             return before
@@ -396,10 +395,6 @@ def repair(
         block = read_superblock(path)
         kept = _put_aside(path, block) if backup else None
         _write_header(path, block)
-    except H5Error:
-        raise
-    except OSError as exc:
-        raise os_error(str(path), exc, "r+") from exc
     after = check(path, seconds)
     if not after.opened or (before.is_whole and not after.is_whole):
         _put_back(path, block, completed)
