@@ -26,9 +26,9 @@ def imported_late(
 
     Examples
     --------
-    >>> __getattr__, __dir__ = imported_late(__name__, {"check": "swmr.recovery"}, "h5backends")
+    >>> __getattr__, __dir__ = imported_late(__name__, {"check": "swmr.inspection"}, "h5backends")
     >>> __getattr__("check").__module__
-    'h5backends.swmr.recovery'
+    'h5backends.swmr.inspection'
     """
 
     def get(name: str) -> Any:

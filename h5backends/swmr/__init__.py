@@ -5,6 +5,7 @@ Importing it loads no HDF5 library.
 
 from __future__ import annotations
 
+from h5backends.swmr.inspection import Report, check
 from h5backends.swmr.reader import (
     collect_datasets,
     is_file_swmr_active,
@@ -12,7 +13,7 @@ from h5backends.swmr.reader import (
     refresh_cached,
     refresh_datasets,
 )
-from h5backends.swmr.recovery import Report, check, repair
+from h5backends.swmr.recovery import repair
 
 __all__ = [
     "Report",

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from h5backends.swmr import recovery
-from h5backends.swmr.recovery import Report
+from h5backends import swmr
+from h5backends.swmr import Report
 from savers.cli.console import Exit, out
 from savers.log import bring_up_to_date
 
@@ -34,7 +34,7 @@ def check(file: Local, *, seconds: Seconds = 60.0, as_json: AsJson = False) -> N
     Also of one that is being written, that a crash left behind, or that is damaged: it is looked
     into in a process of its own.
     """
-    report = recovery.check(file, seconds)
+    report = swmr.check(file, seconds)
     _show(report, as_json)
     raise typer.Exit(_EXITS[report.exit_code])
 
@@ -56,7 +56,7 @@ def repair(
     The header is mended, then attributes and log lines are brought up to date. Rows are never
     touched. A file whose writer lives is refused.
     """
-    report = recovery.repair(file, dry_run, backup, seconds, after_repair=[bring_up_to_date])
+    report = swmr.repair(file, dry_run, backup, seconds, after_repair=[bring_up_to_date])
     _show(report, as_json)
     if not dry_run and not report.done and report.is_whole and not as_json:
         out.print("  nothing to do")

@@ -25,7 +25,7 @@ from typing import Any
 from h5backends import H5Backend
 from h5backends.errors import H5Error
 from h5backends.journal import read_journal
-from h5backends.swmr import probe, recovery, repair
+from h5backends.swmr import inspection, probe, repair
 from tests.crash import plan
 from tests.crash.writer import Request, write
 
@@ -121,7 +121,7 @@ def _one(kind: str, request: Request) -> Tally:
     chance = random.Random(f"{kind} {request.seed}")
     forks = hasattr(os, "fork") and request.driver != "h5pyd"
     if forks:
-        recovery._probe = _probe_in_fork
+        inspection._probe = _probe_in_fork
     number = (_kill_fork if forks else _kill_program)(request, chance)
     return _examine(request, kind, number)
 

@@ -24,7 +24,7 @@ from h5backends.errors import (
 )
 from h5backends.heartbeat import WriterState, read_heartbeat
 from h5backends.superblock import FileState, file_state, patched, read_superblock
-from h5backends.swmr import check, recovery, repair
+from h5backends.swmr import check, inspection, recovery, repair
 from tests.swmr.child_writer import expected
 from tests.swmr.writers import (
     ALL_KINDS,
@@ -204,7 +204,7 @@ def test_a_file_that_kills_or_hangs_the_library(
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
-    monkeypatch.setattr(recovery, "_GRACE", 0.5)
+    monkeypatch.setattr(inspection, "_GRACE", 0.5)
     started = time.monotonic()
     report = check(path, seconds=0)
     assert time.monotonic() - started < 20
@@ -475,7 +475,8 @@ def test_a_lock_from_a_program_that_cannot_be_seen(
     before = digest(path)
     import fcntl
 
-    monkeypatch.setattr(recovery, "writers", lambda _: [])
+    for module in (inspection, recovery):
+        monkeypatch.setattr(module, "writers", lambda _: [])
     monkeypatch.setattr(recovery, "holders", lambda _: [])
     with open(path, "rb") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
@@ -494,7 +495,8 @@ def test_on_a_shared_folder_without_any_sign(
     crashed(path, "plain")
     monkeypatch.setattr("h5backends.heartbeat.network_file_system", lambda _: "nfs4")
     monkeypatch.setattr("h5backends.heartbeat.writers", lambda _: [])
-    monkeypatch.setattr(recovery, "writers", lambda _: [])
+    for module in (inspection, recovery):
+        monkeypatch.setattr(module, "writers", lambda _: [])
     over = threading.Event()
 
     def elsewhere() -> None:
