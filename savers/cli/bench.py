@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,11 +11,11 @@ from rich.console import Console
 
 from savers.cli import measuring
 from savers.cli.console import out
+from savers.cli.measuring import Earlier, JsonFile, Overwrite, Quick
 
 if TYPE_CHECKING:
     from savers.bench.figures import Result
     from savers.bench.harness import Row
-    from savers.bench.report import Report
 
 __all__ = ["bench"]
 
@@ -30,10 +28,7 @@ def bench(
         typer.Argument(metavar="[NAME]...", help="The same as --rows.", show_default=False),
     ] = None,
     *,
-    quick: Annotated[
-        bool,
-        typer.Option("--quick", help="Only try whether everything works; figures mean little."),
-    ] = False,
+    quick: Quick = False,
     rows: Annotated[
         list[str] | None,
         typer.Option(
@@ -45,10 +40,7 @@ def bench(
     only_list: Annotated[
         bool, typer.Option("--list", help="Only list the rows and their bars.")
     ] = False,
-    json_file: Annotated[
-        Path | None,
-        typer.Option("--json", metavar="FILE", help="Also write every sample as JSON."),
-    ] = None,
+    json_file: JsonFile = None,
     markdown_file: Annotated[
         Path | None,
         typer.Option(
@@ -58,15 +50,8 @@ def bench(
             "<!-- bench --> and <!-- /bench -->, between them.",
         ),
     ] = None,
-    earlier: Annotated[
-        Path | None,
-        typer.Option(
-            "--from", metavar="FILE", help="Measure nothing, show what --json wrote earlier."
-        ),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace these files if they are there.")
-    ] = False,
+    earlier: Earlier = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Measure this project beside its peers, in turns, on this machine.
 
@@ -74,7 +59,6 @@ def bench(
     not installed leaves its cell empty. Ctrl-C shows what there is so far.
     """
     from savers.bench import choosing, harness, registry, stored
-    from savers.bench.output import Output
     from savers.bench.report import Report
 
     try:
@@ -84,17 +68,7 @@ def bench(
     if only_list:
         _list(chosen)
         return
-    outputs: list[tuple[Output, Callable[[Report], str]]] = []
-    if json_file is not None:
-        outputs.append((Output(json_file, overwrite=overwrite), _as_json))
-    if markdown_file is not None:
-        file = Output(markdown_file, overwrite=overwrite, mark="bench")
-        outputs.append((file, Report.markdown))
-
-    def save(report: Report) -> None:
-        for output, rendered in outputs:
-            output.write(rendered(report))
-
+    save = measuring.saving(json_file, markdown_file, "bench", overwrite)
     if earlier is None:
         report, interrupted = measuring.run(chosen, quick, Report, harness.measure, _outcome, save)
     else:
@@ -103,10 +77,6 @@ def bench(
     wide = out if out.is_terminal else Console(width=_WIDTH)
     wide.print(report.table(wide.width))
     measuring.finish(report, interrupted, save)
-
-
-def _as_json(report: Report) -> str:
-    return json.dumps(report.as_dict(), indent=1) + "\n"
 
 
 def _outcome(result: Result) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 
@@ -17,7 +19,23 @@ if TYPE_CHECKING:
     from savers.bench.harness import Setting
     from savers.bench.machine import Machine
 
-__all__ = ["finish", "run"]
+__all__ = ["Earlier", "JsonFile", "Overwrite", "Quick", "finish", "run", "saving"]
+
+Quick = Annotated[
+    bool, typer.Option("--quick", help="Only try whether everything works; figures mean little.")
+]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Also write every sample as JSON.")
+]
+Earlier = Annotated[
+    Path | None,
+    typer.Option(
+        "--from", metavar="FILE", help="Measure nothing, show what --json wrote earlier."
+    ),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace these files if they are there.")
+]
 
 
 class Report(Protocol):
@@ -36,9 +54,48 @@ class Report(Protocol):
     def notes(self) -> list[str]:
         """Return what a reader must know."""
 
+    def markdown(self) -> str:
+        """Return it as part of a page."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return every sample."""
+
 
 N = TypeVar("N", bound="Named")
 R = TypeVar("R", bound=Report)
+
+
+def saving(
+    json_file: Path | None, markdown_file: Path | None, mark: str, overwrite: bool
+) -> Callable[[Report], None]:
+    """Return what saves a report, as often as it is called, into the files that are wanted.
+
+    Parameters
+    ----------
+    json_file, markdown_file : Path or None
+        The files.
+    mark : str
+        Of the part of a page that is replaced.
+    overwrite : bool
+        Whether they may be there already.
+
+    Raises
+    ------
+    FileError
+        One is there, or cannot be written.
+    """
+    from savers.bench.output import Output
+
+    as_json = None if json_file is None else Output(json_file, overwrite=overwrite)
+    page = None if markdown_file is None else Output(markdown_file, overwrite=overwrite, mark=mark)
+
+    def save(report: Report) -> None:
+        if as_json is not None:
+            as_json.write(json.dumps(report.as_dict(), indent=1) + "\n")
+        if page is not None:
+            page.write(report.markdown())
+
+    return save
 
 
 def run(

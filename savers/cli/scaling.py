@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +10,7 @@ from rich.console import Console
 
 from savers.cli import measuring
 from savers.cli.console import out
+from savers.cli.measuring import Earlier, JsonFile, Overwrite, Quick
 
 if TYPE_CHECKING:
     from savers.bench.scaling.law import LawResult
@@ -32,15 +31,9 @@ def scaling(
         ),
     ] = None,
     *,
-    quick: Annotated[
-        bool,
-        typer.Option("--quick", help="Only try whether everything works; figures mean little."),
-    ] = False,
+    quick: Quick = False,
     only_list: Annotated[bool, typer.Option("--list", help="Only list the laws.")] = False,
-    json_file: Annotated[
-        Path | None,
-        typer.Option("--json", metavar="FILE", help="Also write every sample as JSON."),
-    ] = None,
+    json_file: JsonFile = None,
     plots: Annotated[
         Path | None,
         typer.Option("--plots", metavar="DIR", help="Also plot each law, as NAME.svg in DIR."),
@@ -54,15 +47,8 @@ def scaling(
             "lines <!-- scaling --> and <!-- /scaling -->, between them.",
         ),
     ] = None,
-    earlier: Annotated[
-        Path | None,
-        typer.Option(
-            "--from", metavar="FILE", help="Measure nothing, show what --json wrote earlier."
-        ),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace these files if they are there.")
-    ] = False,
+    earlier: Earlier = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Measure how costs change with points, signals, nodes, sizes, rates, readers and servers.
 
@@ -71,7 +57,6 @@ def scaling(
     is so far.
     """
     from savers.bench import choosing
-    from savers.bench.output import Output
     from savers.bench.scaling import law, registry
     from savers.bench.scaling.plots import PlotFolder
     from savers.bench.scaling.report import ScalingReport, load
@@ -84,17 +69,11 @@ def scaling(
         for each in chosen:
             out.print(f"{each.name}: {each.title}; {each.y}", markup=False, soft_wrap=True)
         return
-    outputs: list[tuple[Output, Callable[[ScalingReport], str]]] = []
-    if json_file is not None:
-        outputs.append((Output(json_file, overwrite=overwrite), _as_json))
-    if markdown_file is not None:
-        file = Output(markdown_file, overwrite=overwrite, mark="scaling")
-        outputs.append((file, ScalingReport.markdown))
+    write = measuring.saving(json_file, markdown_file, "scaling", overwrite)
     folder = None if plots is None else PlotFolder(plots, chosen, overwrite=overwrite)
 
     def save(report: ScalingReport) -> None:
-        for output, rendered in outputs:
-            output.write(rendered(report))
+        write(report)
         if folder is not None:
             for entry in report.entries:
                 folder.write(*entry)
@@ -109,10 +88,6 @@ def scaling(
     wide = out if out.is_terminal else Console(width=_WIDTH)
     wide.print(report.table())
     measuring.finish(report, interrupted, save)
-
-
-def _as_json(report: ScalingReport) -> str:
-    return json.dumps(report.as_dict(), indent=1) + "\n"
 
 
 def _outcome(result: LawResult) -> str:

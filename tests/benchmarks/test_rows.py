@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import Any
 
 import pytest
 
@@ -14,25 +11,14 @@ from savers.bench import remote
 from savers.bench.figures import Against, Unit
 from savers.bench.harness import Row, Setting, measure
 from savers.bench.registry import ROWS
-
-
-@pytest.fixture(scope="module")
-def setting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
-    setting = Setting(tmp_path_factory.mktemp("bench"), quick=True)
-    with setting.resources:
-        yield setting
+from tests.benchmarks.conftest import use_server_of_the_tests
 
 
 @pytest.fixture
 def server(row: Row, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server of the tests, where the row looks for one."""
     if row in remote.ROWS:
-        if sys.platform == "win32":
-            pytest.skip("HSDS is reached through a Unix socket here, which Windows lacks")
-        hsds: Any = request.getfixturevalue("hsds")
-        monkeypatch.setenv("HS_ENDPOINT", hsds.endpoint)
-        monkeypatch.setenv("HS_USERNAME", hsds.username)
-        monkeypatch.setenv("HS_PASSWORD", hsds.password)
+        use_server_of_the_tests(request, monkeypatch)
 
 
 def _has_peer(row: Row) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,6 +16,7 @@ from savers.bench.harness import Setting
 from savers.bench.scaling import growing, plots, served
 from savers.bench.scaling.law import Law, LawResult, measure
 from savers.bench.scaling.registry import LAWS
+from tests.benchmarks.conftest import use_server_of_the_tests
 
 QUICK_SIZES = {
     "points": {100, 300, 1_000, 3_000, 10_000},
@@ -34,23 +33,11 @@ QUICK_SIZES = {
 }
 
 
-@pytest.fixture(scope="module")
-def setting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
-    setting = Setting(tmp_path_factory.mktemp("scaling"), quick=True)
-    with setting.resources:
-        yield setting
-
-
 @pytest.fixture
 def server(law: Law, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server of the tests, where the law looks for one."""
     if law in served.LAWS:
-        if sys.platform == "win32":
-            pytest.skip("HSDS is reached through a Unix socket here, which Windows lacks")
-        hsds: Any = request.getfixturevalue("hsds")
-        monkeypatch.setenv("HS_ENDPOINT", hsds.endpoint)
-        monkeypatch.setenv("HS_USERNAME", hsds.username)
-        monkeypatch.setenv("HS_PASSWORD", hsds.password)
+        use_server_of_the_tests(request, monkeypatch)
 
 
 def measured(law: Law, setting: Setting) -> LawResult:
