@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import zlib
 from functools import cache
@@ -186,3 +187,16 @@ def test_a_level_that_the_fast_libraries_lack_is_zlibs(tmp_path: Path) -> None:
     assert sizes[0] > len(raw)  # level 0 stores
     assert max(sizes[1:]) < len(raw)
     assert sizes[9] <= sizes[4] <= 1.02 * sizes[1]
+
+
+@pytest.mark.parametrize("codec", ["blosc", "blosc2"])
+def test_blosc_starts_no_threads_of_its_own_unless_told(
+    codec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = (2, 2, 2, 0, 5, 1, 0)
+    monkeypatch.setenv("BLOSC_NTHREADS", "3")
+    assert pipeline.__wrapped__((FilterStep(FILTER_IDS[codec], values),))
+    assert os.environ["BLOSC_NTHREADS"] == "3", "whoever has chosen their number keeps it"
+    monkeypatch.delenv("BLOSC_NTHREADS")
+    assert pipeline.__wrapped__((FilterStep(FILTER_IDS[codec], values),))
+    assert os.environ.pop("BLOSC_NTHREADS") == "1"
