@@ -358,9 +358,19 @@ class RaggedBuffer:
         """Write the collected rows into the file; the lock is held."""
         if self._rows:
             self._session.require_room(sum(row.nbytes + 16 for row in self._rows), kept=True)
-            self._session.driver.append_ragged(self.handle, self._rows)
+            try:
+                self._session.driver.append_ragged(self.handle, self._rows)
+            except H5Error:
+                self._keep_the_rest()
+                raise
             self._base += len(self._rows)
             self._rows = []
+
+    def _keep_the_rest(self) -> None:
+        """Let go of the rows that got into the file before the others failed."""
+        there = self._session.driver.shape(self.handle)[0]
+        self._rows = self._rows[there - self._base :]
+        self._base = there
 
     def flushed(self) -> None:
         """Take note of a flush; nothing to do here."""

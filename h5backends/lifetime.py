@@ -15,7 +15,7 @@ from h5backends.errors import H5Error
 if TYPE_CHECKING:
     from h5backends.session import Session
 
-__all__ = ["both_locked", "enrol", "release"]
+__all__ = ["both_locked", "divert", "enrol", "release"]
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +25,21 @@ _writers: dict[Session, None] = {}
 
 In the order in which they were opened: MPI ranks that end have to close theirs in one order.
 """
+
+
+def divert(descriptor: int) -> None:
+    """Have what a library still writes through a descriptor go nowhere.
+
+    Parameters
+    ----------
+    descriptor : int
+        The operating system's, of a file that is to stay as it is.
+    """
+    sink = os.open(os.devnull, os.O_RDWR)
+    try:
+        os.dup2(sink, descriptor)
+    finally:
+        os.close(sink)
 
 
 def enrol(session: Session) -> None:

@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 import h5py
@@ -14,7 +15,7 @@ import numpy as np
 from h5py import h5a, h5d, h5g, h5o, h5p, h5s, h5t
 from numpy.typing import NDArray
 
-from h5backends import localfile
+from h5backends import lifetime, localfile
 from h5backends.drivers._h5py import attributes, bits, parallel, unpacking, virtual
 from h5backends.drivers._h5py import filters as codecs
 from h5backends.drivers._h5py.append import FOREIGN, PackedChunks, appender_for
@@ -92,9 +93,9 @@ class H5pyDriver(Driver):
             if mode == "r" or together or file.driver != "sec2"
             else tap(*_LIBRARY, file.id.id, location, file.flush, keep_lock=False)
         )
-        self._guard: contextlib.AbstractContextManager[None] = (
-            self._tap or contextlib.nullcontext()
-        )
+        nothing = contextlib.nullcontext()
+        self._guard: AbstractContextManager[None] = self._tap or nothing
+        self._writing: AbstractContextManager[None] = self._tap.writing if self._tap else nothing
 
     # -- the file -------------------------------------------------------------------------------
     @classmethod
@@ -182,13 +183,9 @@ class H5pyDriver(Driver):
             return int(self._file.id.get_vfd_handle())
 
     def abandon(self) -> None:
-        # Whatever HDF5 still writes when this process ends goes nowhere: the file is the parent's.
+        # The file is the parent's: not for it is what HDF5 still writes when this process ends.
         if self.is_open and not self._together:
-            sink = os.open(os.devnull, os.O_RDWR)
-            try:
-                os.dup2(sink, self.fileno())
-            finally:
-                os.close(sink)
+            lifetime.divert(self.fileno())
 
     def start_swmr(self) -> None:
         """Switch to SWMR; the structure is complete and no attribute is open."""
@@ -474,7 +471,7 @@ class H5pyDriver(Driver):
             return values
 
     def write(self, handle: h5py.Dataset, box: Box, values: NDArray[Any]) -> None:
-        with self._translate():
+        with self._translate(guard=self._writing):
             dtype = handle.dtype
             if dtype.hasobject:
                 handle[box or ()] = values
@@ -507,7 +504,7 @@ class H5pyDriver(Driver):
                 node=handle.name,
                 remedy="Take them with reserve(), all ranks together, and write each its own.",
             )
-        return appender_for(handle.id, self.spec(handle), self.translated, self._guard)
+        return appender_for(handle.id, self.spec(handle), self.translated, self._writing)
 
     def filter_steps(self, handle: h5py.Dataset) -> tuple[FilterStep, ...]:
         """Return the filters of an array in their order."""
@@ -518,10 +515,10 @@ class H5pyDriver(Driver):
         """Return where packed chunks of an ``EARRAY`` go; None where ranks share the file."""
         if self._together or handle.id.dtype.hasobject:
             return None
-        return PackedChunks(handle.id, self.translated, self._guard)
+        return PackedChunks(handle.id, self.translated, self._writing)
 
     def append_ragged(self, handle: h5py.Dataset, rows: Sequence[NDArray[Any]]) -> None:
-        with self._translate():
+        with self._translate(guard=self._writing):
             start = int(handle.id.shape[0])
             block = np.empty(len(rows), dtype=object)
             for index, row in enumerate(rows):
@@ -552,7 +549,7 @@ class H5pyDriver(Driver):
         self, handle: h5py.Dataset, offset: tuple[int, ...], data: bytes, filter_mask: int = 0
     ) -> None:
         """Store one already filtered chunk; the extent already covers it."""
-        with self._translate():
+        with self._translate(guard=self._writing):
             handle.id.write_direct_chunk(offset, data, filter_mask)
 
     def read_chunk(self, handle: h5py.Dataset, offset: tuple[int, ...]) -> tuple[int, bytes]:
@@ -563,10 +560,12 @@ class H5pyDriver(Driver):
 
     # -- errors ---------------------------------------------------------------------------------
     @contextlib.contextmanager
-    def _translate(self, node: str | None = None) -> Iterator[None]:
+    def _translate(
+        self, node: str | None = None, guard: AbstractContextManager[None] | None = None
+    ) -> Iterator[None]:
         """Raise this package's errors in place of h5py's."""
         try:
-            with self._guard:
+            with guard or self._guard:
                 yield
         except FOREIGN as exc:
             raise self.translated(exc, node) from exc

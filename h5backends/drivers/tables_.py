@@ -274,7 +274,7 @@ class TablesDriver(Driver):
             return values
 
     def write(self, handle: TablesHandle, box: Box, values: NDArray[Any]) -> None:
-        with self._at(handle):
+        with self._at(handle, writing=True):
             self._file.require_writable()
             self._array(handle).write(box, values)
 
@@ -311,7 +311,7 @@ class TablesDriver(Driver):
             return PackedChunks(self._file, handle, array)
 
     def append_ragged(self, handle: TablesHandle, rows: Sequence[NDArray[Any]]) -> None:
-        with self._at(handle):
+        with self._at(handle, writing=True):
             self._file.require_writable()
             self._of_type(handle, arrays.Ragged, "rows of any length").append_rows(rows)
 
@@ -324,7 +324,7 @@ class TablesDriver(Driver):
         self, handle: TablesHandle, offset: tuple[int, ...], data: bytes, filter_mask: int = 0
     ) -> None:
         """Store one already filtered chunk; the extent already covers it."""
-        with self._at(handle):
+        with self._at(handle, writing=True):
             self._file.require_writable()
             self._of_type(handle, arrays.Array, "chunks").write_chunk(offset, data, filter_mask)
 
@@ -334,14 +334,14 @@ class TablesDriver(Driver):
             return self._of_type(handle, arrays.Array, "chunks").read_chunk(offset)
 
     # -- common help ----------------------------------------------------------------------------
-    def _at(self, handle: TablesHandle) -> Translation:
+    def _at(self, handle: TablesHandle, writing: bool = False) -> Translation:
         """Return the context for work with one node, and make sure that it is still there."""
         file = self._file
         if not file.is_open or handle.moves != self._tree.moves:
             with file.translate(handle.path):
                 file.require_open()
                 self._tree.follow(handle)
-        return file.translate(handle.path)
+        return file.translate(handle.path, writing)
 
     def _new(self, parent: TablesHandle, name: str) -> TablesHandle:
         """Return the handle of a node to be made."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import signal
 import uuid
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from h5backends import H5Backend
+from savers.transfer import UNFINISHED
 from tests.cli.conftest import GROUP, posix
+from tests.cli.recordings import write_scan
 
 pytestmark = posix
 
@@ -37,6 +41,18 @@ def recorded(hsds: Any, location: str) -> int:
         return len(read(hsds, location, "time"))
     except (OSError, KeyError):
         return 0
+
+
+def on_the_server(hsds: Any, location: str) -> tuple[list[str], dict[str, Any]]:
+    """Return names and attributes at the root, nothing while there is no file."""
+    from tests.hsds import h5pyd
+
+    path = location.removeprefix("hdf5:/")
+    try:
+        with h5pyd.File(path, "r", use_cache=False, **hsds.login) as file:
+            return list(file), dict(file.attrs)
+    except OSError:
+        return [], {}
 
 
 def test_follow_while_it_is_written(start: Any, run: Any, hsds: Any, there: list[str]) -> None:
@@ -89,3 +105,48 @@ def test_wrong_password(run: Any, hsds: Any, there: list[str], command: str) -> 
     wrong = run(command, *there, "--username", hsds.username, "--password", "no")
     assert wrong.code == 1
     assert "does not accept" in wrong.err
+
+
+def _vast(h5: H5Backend) -> None:
+    h5.create_carray("/", "vast", shape=(1 << 35,), dtype="u1", chunks=(1 << 20,))
+
+
+def test_a_copy_to_the_server_that_is_interrupted(
+    start: Any, run: Any, hsds: Any, there: list[str], tmp_path: Path
+) -> None:
+    with H5Backend("h5py") as h5:
+        h5.open_file(tmp_path / "vast.h5", "x")
+        h5.define_compression("gzip")  # zeros that are not there take no time to write
+        _vast(h5)
+    copying = start("copy", tmp_path / "vast.h5", *there)
+    copying.until(lambda: "vast" in on_the_server(hsds, there[0])[0], "the copy has begun")
+    copying.signal(signal.SIGINT)
+    assert copying.finish() == 130, copying.errors
+    assert "the copy was not made" in copying.errors
+    assert "--overwrite" in copying.errors
+    assert "Traceback" not in copying.errors
+    names, attributes = on_the_server(hsds, there[0])
+    assert names == []
+    assert attributes[UNFINISHED].endswith("vast.h5")
+    write_scan(tmp_path / "scan.h5")
+    refused = run("copy", tmp_path / "scan.h5", *there)
+    assert refused.code == 1
+    assert "exists already" in refused.err
+    again = run("copy", tmp_path / "scan.h5", *there, "--overwrite")
+    assert again.code == 0, again.err
+    assert "compared and equal" in again.out
+    assert UNFINISHED not in on_the_server(hsds, there[0])[1]
+
+
+def test_a_copy_from_the_server_that_is_interrupted(
+    start: Any, hsds: Any, there: list[str], tmp_path: Path
+) -> None:
+    with H5Backend("h5pyd") as h5:
+        h5.open_file(there[0].removeprefix("hdf5:/"), "x", **hsds.login)
+        _vast(h5)
+    copying = start("copy", *there[:1], tmp_path / "copy.h5", *there[1:])
+    copying.until(lambda: list(tmp_path.glob(".copy.h5*.part")), "the copy has begun")
+    copying.signal(signal.SIGINT)
+    assert copying.finish() == 130, copying.errors
+    assert "the copy was not made" in copying.errors
+    assert list(tmp_path.iterdir()) == []

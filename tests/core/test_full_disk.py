@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
 from h5backends import FlushPolicy, H5Backend
 from h5backends.errors import StorageError
+from h5backends.room import Room
+from h5backends.superblock import FileState
+from h5backends.swmr import check, repair
 from tests.conftest import LOCAL
 from tests.core.observer import Observer
 from tests.small_disk import Ballast
@@ -208,3 +214,124 @@ class TestOtherNodes:
 def check_precious(h5: Any) -> None:
     np.testing.assert_array_equal(h5.read("/precious"), np.arange(5000.0))
     assert h5.get_attr("/precious", "units") == "mV"
+
+
+@pytest.mark.parametrize(("driver", "swmr"), [("h5py", False), ("h5py", True), ("tables", False)])
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_room_that_another_program_takes_within_a_flush(
+    small_disk: Path,
+    driver: str,
+    swmr: bool,
+    compression: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """HDF5 meets a full disk in the middle of its work, and gets over it."""
+    path, ballast = small_disk / "file.h5", Ballast(small_disk)
+    random = np.random.default_rng(0).random(9000)
+    with H5Backend(driver, _POLICY) as h5:
+        h5.open_file(path, "w", swmr_mode=swmr)
+        h5.define_compression(compression)
+        array = h5.create_earray("/", "array", "f8", chunks=(256,))
+        if swmr:
+            h5.enable_swmr()
+        # There was room when it was asked for.
+        monkeypatch.setattr(Room, "require", lambda *_, **__: None)
+        taken = refused = 0
+        for step in (600, 10, 700, 300, 1000):
+            ballast.fill(leave=0)
+            for work in (array.append, array.append, h5.flush, h5.flush):
+                given = [random[taken : taken + step]] if work == array.append else []
+                try:
+                    work(*given)
+                except StorageError as exc:
+                    assert exc.remedy
+                    refused += 1
+                else:
+                    taken += step * len(given)
+                assert len(array) == taken
+                np.testing.assert_array_equal(array[:], random[:taken])
+            ballast.drop()
+            h5.flush()
+            np.testing.assert_array_equal(array[:], random[:taken])
+            array.append(random[taken : taken + step])
+            taken += step
+        assert refused > 5
+    with h5py.File(path, "r") as file:
+        np.testing.assert_array_equal(file["array"][:], random[:taken])
+
+
+@pytest.mark.parametrize("driver", LOCAL)
+def test_rows_of_any_length_on_a_disk_that_fills_up_are_there_once(
+    small_disk: Path, driver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, ballast = small_disk / "file.h5", Ballast(small_disk)
+    taken = refused = 0
+    with H5Backend(driver, _POLICY) as h5:
+        h5.open_file(path, "w")
+        array = h5.create_vlarray("/", "array", "f8")
+        monkeypatch.setattr(Room, "require", lambda *_, **__: None)
+        for _ in range(5):
+            ballast.fill(leave=0)
+            for number in range(300):
+                try:
+                    array.append(np.full(number % 50, float(taken)))
+                    taken += 1
+                    if number % 100 == 99:
+                        h5.flush()
+                except StorageError:
+                    refused += 1
+            ballast.drop()
+        assert len(array) == taken
+    assert refused
+    with h5py.File(path, "r") as file:
+        rows = file["array"][:]
+    assert [row[0] for row in rows if len(row)] == [n for n, row in enumerate(rows) if len(row)]
+    assert len(rows) == taken
+
+
+_ENDING = """
+import contextlib, pathlib, sys
+import numpy as np
+from h5backends import FlushPolicy, H5Backend
+from h5backends.errors import StorageError
+from h5backends.room import Room
+from tests.small_disk import Ballast
+
+disk, driver, swmr, compression = sys.argv[1:]
+h5 = H5Backend(driver, FlushPolicy(seconds=None))
+h5.open_file(disk + "/file.h5", "w", swmr_mode=bool(swmr))
+h5.define_compression(compression or None)
+array = h5.create_earray("/", "array", "f8", chunks=(256,))
+if swmr:
+    h5.enable_swmr()
+array.append(np.arange(1000.0))
+h5.flush()
+Room.require = lambda *_, **__: None
+Ballast(pathlib.Path(disk)).fill(leave=0)
+for number in range(1000, 8000, 70):
+    with contextlib.suppress(StorageError):
+        array.append(np.arange(number, number + 70.0))
+"""
+"""A program that goes on appending although the disk is full, and ends."""
+
+
+@pytest.mark.parametrize(("driver", "swmr"), [("h5py", ""), ("h5py", "swmr"), ("tables", "")])
+@pytest.mark.parametrize("compression", ["", "gzip"])
+def test_a_program_that_ends_while_the_disk_is_full(
+    small_disk: Path, driver: str, swmr: str, compression: str
+) -> None:
+    """It says so, and the file is that of the last flush, not one that looks complete."""
+    arguments = [str(small_disk), driver, swmr, compression]
+    done = subprocess.run(
+        [sys.executable, "-c", _ENDING, *arguments], capture_output=True, text=True, check=False
+    )
+    assert "rows were lost at exit" in done.stderr, done
+    path = small_disk / "file.h5"
+    (small_disk / "ballast").unlink()
+    report = check(path)
+    assert report.state is (FileState.SWMR_WRITING if swmr else FileState.WRITING), report
+    repair(path)
+    with h5py.File(path, "r") as file:
+        rows = file["array"][:]
+    assert len(rows) >= 1000
+    np.testing.assert_array_equal(rows, np.arange(float(len(rows))))

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from h5backends import FlushPolicy, H5Backend
 from h5backends.drivers.h5pyd_ import H5pydDriver
 from h5backends.errors import NodeNotFoundError, RemoteError
 from h5backends.types import ArraySpec, Filters, NodeKind, OpenOptions
@@ -443,6 +444,36 @@ def test_a_server_that_stays_away(hsds: HSDS, domain: str) -> None:
     assert not driver.is_open
     with stored(hsds, domain) as file:
         assert np.array_equal(file["rows"][:], numbers(0, 300))
+
+
+def test_rows_of_any_length_of_which_the_server_took_some(hsds: HSDS, domain: str) -> None:
+    """They go to it in several requests: those that arrived are not sent once more as others."""
+    count = 12
+    with H5Backend("h5pyd", FlushPolicy(seconds=None)) as h5:
+        h5.open_file(domain, "w", timeout=1.0, **hsds.login)
+        array = h5.create_vlarray("/", "rows", "f8")
+        for number in range(count):
+            array.append(np.full(100_000, float(number)))
+        driver = h5.session.driver
+        there = driver.get("/rows")
+
+        def kill_in_the_middle() -> None:
+            deadline = time.monotonic() + 60
+            while not driver.shape(there)[0] and time.monotonic() < deadline:
+                time.sleep(0.001)
+            hsds.kill()
+
+        killer = threading.Thread(target=kill_in_the_middle)
+        killer.start()
+        with pytest.raises(RemoteError):
+            h5.flush()
+        killer.join()
+        assert 0 < driver.shape(there)[0] < count
+        hsds.start()
+        h5.flush()
+        assert len(array) == count
+    with stored(hsds, domain) as file:
+        assert [float(row[0]) for row in file["rows"][:]] == list(range(count))
 
 
 def test_closing_again_when_the_server_is_back(hsds: HSDS, domain: str) -> None:

@@ -107,9 +107,12 @@ class Hooks:
         if not GUARD.inside_main:
             GUARD.watch()
         found = self.taps.get(file)
-        if found is None or place >= found.end:
+        if found is None or (place >= found.end and not found.full):
             write = self._write if size < _BULK else self._bulk
-            return write(file, kind, access, place, size, memory)  # type: ignore[no-any-return]
+            done: int = write(file, kind, access, place, size, memory)
+            if done < 0 and found is not None:
+                return _safely(found.keep, kind, place, size, memory)
+            return done
         return _safely(found.write, kind, access, place, size, memory)
 
     def _on_read(
@@ -117,7 +120,7 @@ class Hooks:
     ) -> int:
         done = int(self.own["read"](file, kind, access, place, size, memory))
         found = self.taps.get(file)
-        if done >= 0 and found is not None and found.pieces and place < found.end:
+        if done >= 0 and found is not None and found.pieces and (place < found.end or found.full):
             return _safely(found.pieces.lay_over, place, size, memory)
         return done
 

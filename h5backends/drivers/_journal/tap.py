@@ -22,6 +22,7 @@ from h5backends.drivers._journal.guard import GUARD
 from h5backends.drivers._journal.library import FileDriver
 from h5backends.drivers._journal.pieces import Pieces
 from h5backends.journal import JournalFile, sample
+from h5backends.lifetime import divert
 
 if TYPE_CHECKING:
     from h5backends.drivers._journal.hooks import Hooks
@@ -63,6 +64,14 @@ class Tap:
         Whether the next flush has to survive a power failure.
     paused : bool
         Whether a flush that HDF5 reports is not yet all that belongs together.
+    live : bool
+        Whether the library still calls.
+    full : bool
+        Whether something could not be written, so that everything is held back.
+    untold : bool
+        Whether that happened after the last flush, so that nobody knows of it.
+    writing : context manager
+        As this object, for what brings rows: its end tells of a full disk.
     """
 
     def __init__(
@@ -71,6 +80,9 @@ class Tap:
         status = os.fstat(driver.descriptor)
         self.sync = False
         self.paused = False
+        self.live = True
+        self.full = self.untold = False
+        self.writing = _Writing(self)
         self.end = status.st_size
         self.pieces = Pieces()
         self._hooks = hooks
@@ -81,26 +93,33 @@ class Tap:
         self._shrink = False
         self._failed = False
         self._relieving = False
-        self._live = True
         self._ordered = False
+        self._late: list[tuple[int, int, bytes]] = []  # kind, place, bytes: in HDF5's order
         self._journal = JournalFile(path, (status.st_dev, status.st_ino))
 
     # -- around the driver's work ---------------------------------------------------------------
     def __enter__(self) -> None:
-        if self._live:
+        if self.live:
             GUARD.enter()
 
     def __exit__(self, *error: object) -> None:
-        if not self._live:
+        if self.live:
+            try:
+                if self.pieces.nbytes > _MOST_HELD and error[0] is None and not self.full:
+                    self.relieve()
+            finally:
+                GUARD.leave()
+
+    def relieve(self) -> None:
+        """Have the library flush, unless it does so already."""
+        flush = self._flush()
+        if flush is None or self._relieving:
             return
+        self._relieving = True
         try:
-            if self.pieces.nbytes > _MOST_HELD and error[0] is None and not self._relieving:
-                self._relieving = True
-                if flush := self._flush():
-                    flush()
+            flush()
         finally:
             self._relieving = False
-            GUARD.leave()
 
     def let_readers_in(self) -> None:
         """Write everything at once and in HDF5's order from now on, for readers beside it.
@@ -118,34 +137,50 @@ class Tap:
 
         Not to be called within a ``with`` of this object.
         """
-        self._live = False
+        self.live = False
         if self._hooks.drop(self._file):
             done = self.commit(0)
+            if done < 0:
+                # What the library still writes would make a file look complete that is not.
+                divert(self._descriptor)
             self._journal.remove() if done >= 0 else self._journal.leave()
 
     def forget(self) -> None:
         """Let go of everything, in a process that was forked off."""
         self.pieces.clear()
+        self._late.clear()
         self._journal.leave()
 
     # -- what HDF5 calls ------------------------------------------------------------------------
     def write(self, kind: int, access: int, place: int, size: int, memory: int) -> int:
         """Write, or hold back, what changes bytes of the last complete flush."""
+        if self.full:
+            return self.keep(kind, place, size, memory)
         if self._ordered:
-            return self._write_whole(kind, access, place, size, memory)
+            done = self._write_whole(kind, access, place, size, memory)
+            return done if done >= 0 else self.keep(kind, place, size, memory)
+        through = self._hooks.through
         beyond = place + size - self.end
         if beyond > 0:
             inside = size - beyond
-            through = self._hooks.through(
-                self._file, kind, access, self.end, beyond, memory + inside
-            )
-            if through < 0:
-                return through
+            rest = memory + inside
+            if through(self._file, kind, access, self.end, beyond, rest) < 0:
+                self.keep(kind, self.end, beyond, rest)
             size = inside
-        if kind == _RAW and size > _LARGEST_RAW:
+        if kind == _RAW and size > _LARGEST_RAW and not self.full:
             self.pieces.cut(place, place + size)
-            return self._hooks.through(self._file, kind, access, place, size, memory)
+            if through(self._file, kind, access, place, size, memory) >= 0:
+                return 0
         self.pieces.put(place, ctypes.string_at(memory, size))
+        return 0
+
+    def keep(self, kind: int, place: int, size: int, memory: int) -> int:
+        """Hold back what could not be written, or comes after such."""
+        data = ctypes.string_at(memory, size)
+        self.full = self.untold = True
+        if self._ordered:
+            self._late.append((kind, place, data))
+        self.pieces.put(place, data)
         return 0
 
     def truncate(self, access: int, closing: int) -> int:
@@ -159,8 +194,13 @@ class Tap:
     def commit(self, access: int) -> int:
         """Take what is held back into the file: a flush is over."""
         own = self._hooks.own
-        if self.paused or self._ordered:
+        if self.paused:
             return 0
+        self.untold = False
+        if self._ordered:
+            return self._catch_up(access)
+        if self.full and not self._write_behind(access):
+            return _FAILED
         if self.pieces or self._shrink:
             noted = not self._is_atomic() and self._note()
             for place, data in self.pieces:
@@ -172,7 +212,35 @@ class Tap:
             self.pieces.clear()
             if noted:
                 self._clear()
+        self.full = False
         self.end = own["get_eof"](self._file, _ANY)
+        return 0
+
+    def _write_behind(self, access: int) -> bool:
+        """Write what is held back behind the end of the last flush; tell whether all could be."""
+        write = self._hooks.own["write"]
+        for place, data in list(self.pieces):
+            first = max(place, self.end)
+            part = data[first - place :]
+            if part:
+                if write(self._file, _ANY, access, first, len(part), part) < 0:
+                    return False
+                self.pieces.cut(first, first + len(part))
+        return True
+
+    def _catch_up(self, access: int) -> int:
+        """Write in HDF5's order what is held back."""
+        late, self._late = self._late, []
+        self.pieces.clear()
+        self.full = False
+        for number, (kind, place, data) in enumerate(late):
+            memory = ctypes.create_string_buffer(data, len(data))
+            size, address = len(data), ctypes.addressof(memory)
+            if self._write_whole(kind, access, place, size, address) < 0:
+                for rest in late[number:]:
+                    self.pieces.put(*rest[1:])
+                self._late, self.full = late[number:], True
+                return _FAILED
         return 0
 
     def close(self, access: int = 0) -> int:
@@ -239,3 +307,28 @@ class Tap:
         room = ctypes.create_string_buffer(size)
         self._hooks.own["read"](self._file, _ANY, 0, place, size, cast(room, c_void_p))
         return room.raw
+
+
+class _Writing:
+    """What a driver is in while its library takes rows.
+
+    The library was not told of what could not be written: the flush at the end tells the caller.
+    """
+
+    __slots__ = ("_tap",)
+
+    def __init__(self, tap: Tap) -> None:
+        self._tap = tap
+
+    def __enter__(self) -> None:
+        if self._tap.live:
+            GUARD.enter()
+
+    def __exit__(self, *error: object) -> None:
+        tap = self._tap
+        if tap.live:
+            try:
+                if (tap.untold or tap.pieces.nbytes > _MOST_HELD) and error[0] is None:
+                    tap.relieve()
+            finally:
+                GUARD.leave()

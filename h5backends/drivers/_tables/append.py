@@ -38,7 +38,7 @@ class TablesAppender:
     def append(self, start: int, rows: NDArray[Any]) -> None:
         """Write `rows` behind the first `start` rows and grow the array to hold exactly them."""
         file, array = self._file, self._array
-        with file.translate(self._handle.path):
+        with file.translate(self._handle.path, writing=True):
             file.require_open()
             if array.length != start:
                 array.resize(start)
@@ -82,7 +82,7 @@ class PackedChunks:
     def store(self, stop: int, chunks: Sequence[tuple[tuple[int, ...], Packed]]) -> None:
         """Grow the array and store the chunks that begin in its new rows."""
         file, array = self._file, self._array
-        with file.translate(self._handle.path):
+        with file.translate(self._handle.path, writing=True):
             file.require_open()
             array.resize(stop)
             for offset, packed in chunks:

@@ -7,7 +7,7 @@ import threading
 
 from tables import hdf5extension
 
-from h5backends import localfile, superblock
+from h5backends import lifetime, localfile, superblock
 from h5backends.drivers._journal.hooks import tap
 from h5backends.drivers._journal.tap import Tap
 from h5backends.drivers._tables.attributes import Attributes
@@ -97,9 +97,10 @@ class OpenFile:
         if new:
             self.attributes.write(self.tree.root, _ROOT_ATTRIBUTES | {"TITLE": title})
 
-    def translate(self, node: str | None = None) -> Translation:
+    def translate(self, node: str | None = None, writing: bool = False) -> Translation:
         """Return the context in which PyTables' errors become ours."""
-        return Translation(self.location, self.mode, node, self._tap)
+        guard = self._tap.writing if writing and self._tap is not None else self._tap
+        return Translation(self.location, self.mode, node, guard)
 
     def require_open(self, node: str | None = None) -> None:
         """Raise ``FileClosedError`` if the file is closed."""
@@ -194,10 +195,6 @@ class OpenFile:
         """Make this copy of the file harmless after ``fork``."""
         if not self.is_open:
             return
-        # Whatever HDF5 still writes when this process ends goes nowhere: the file is the parent's.
-        sink = os.open(os.devnull, os.O_RDWR)
-        try:
-            os.dup2(sink, self.fileno())
-        finally:
-            os.close(sink)
+        # The file is the parent's: not for it is what HDF5 still writes when this process ends.
+        lifetime.divert(self.fileno())
         self.is_open = False
