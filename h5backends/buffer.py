@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,8 +28,6 @@ _log = logging.getLogger(__name__)
 
 _FIRST_ROWS = 64
 """Rows of a new buffer; it grows to a chunk only if the rows really come."""
-_DIRECT_BYTES = 64 * 1024
-"""Rows from this size on (frames) gain nothing from being collected."""
 _RAGGED_ROWS = 256
 
 _FLOATS = (float, np.float64)
@@ -55,12 +52,12 @@ class RowBuffer:
         "_appender",
         "_base",
         "_chunk",
-        "_direct",
         "_dtype",
         "_due",
         "_lock",
         "_noted",
         "_packed",
+        "_plain",
         "_room",
         "_row_bytes",
         "_row_shape",
@@ -94,7 +91,7 @@ class RowBuffer:
         self._since = 0  # rows since the last flush
         self._chunk = spec.chunks[0] if spec.chunks else 1
         self._packed = bool(spec.filters)
-        self._direct = self._row_bytes >= _DIRECT_BYTES
+        self._plain = storage.plain
         self._rows = np.empty((0, *self._row_shape), self._dtype)
         self._room = 0  # rows that fit before something must be decided
         self._due = 0  # rows in use at which the policy asks for a flush
@@ -133,9 +130,6 @@ class RowBuffer:
             and value.dtype == self._dtype  # type: ignore[union-attr]
             and value.shape == self._row_shape  # type: ignore[union-attr]
         ):
-            if self._direct:
-                self._append_block(value[np.newaxis])  # type: ignore[arg-type, call-overload, index]
-                return
             with self._lock:
                 if self._used >= self._room:
                     self._make_room(1)
@@ -213,9 +207,7 @@ class RowBuffer:
         count = len(block)
         session = self._session
         with self._lock:
-            if self._direct and self._room and not self._used:
-                self._write_through(block)
-            elif self._direct or count > self._capacity():
+            if count > self._capacity():
                 self._require_taking()
                 self.drain()
                 self._write_through(block)
@@ -228,7 +220,7 @@ class RowBuffer:
                 session.touch(due=self._used >= self._due)
 
     def _write_through(self, block: NDArray[Any]) -> None:
-        rows = block if self._storage.plain else self._storage.to_stored(block)
+        rows = block if self._plain else self._storage.to_stored(block)
         if not rows.flags.c_contiguous:
             rows = np.ascontiguousarray(rows)
         count = len(rows)
@@ -236,21 +228,24 @@ class RowBuffer:
         try:
             self._appender.append(self._base, rows)
         except BaseException as exc:
-            # The extent may have grown before the write failed, or an interrupt from the keyboard
-            # came when all was written: take back what the caller is told was not taken.
-            try:
-                self._session.driver.resize(self.handle, self._base)
-            except H5Error as error:
-                _log.warning("cannot shrink %s after a failed write: %s", self.path, error)
-            if isinstance(exc, H5Error):
-                self._look_elsewhere()
+            self._undo(exc)
             raise
         self._base += count  # no call in between, at whose end an interrupt could come
         self._since += count
-        if self._direct and self._room:
-            self._due -= count
-        else:
-            self._set_marks()
+        self._set_marks()
+
+    def _undo(self, exc: BaseException) -> None:
+        """Take back what the caller is told was not taken.
+
+        The extent may have grown before the write failed, or an interrupt from the keyboard came
+        when all was written.
+        """
+        try:
+            self._session.driver.resize(self.handle, self._base)
+        except H5Error as error:
+            _log.warning("cannot shrink %s after a failed write: %s", self.path, error)
+        if isinstance(exc, H5Error):
+            self._look_elsewhere()
 
     def _look_elsewhere(self) -> None:
         """Have HDF5 look up another chunk than the one that it could not write.
@@ -269,15 +264,17 @@ class RowBuffer:
         return self._chunk - self._base % self._chunk
 
     def _set_marks(self) -> None:
-        # Of frames none is ever kept back, and so none is due before the policy says so.
-        self._room = 1 if self._direct else min(len(self._rows), self._capacity())
+        self._room = min(len(self._rows), self._capacity())
+        self._due = self._rows_due(self._chunk + 1)
+
+    def _rows_due(self, due: int) -> int:
+        """Return after how many rows the policy asks for a flush, if not after more than `due`."""
         policy = self._session.policy
-        due = sys.maxsize if self._direct else self._chunk + 1
         if policy.rows is not None:
             due = min(due, policy.rows - self._since)
         if policy.bytes is not None:
             due = min(due, -(-policy.bytes // self._row_bytes) - self._since)
-        self._due = due
+        return due
 
     def _make_room(self, count: int) -> None:
         """Take the slow path: is the file usable, is a chunk full, is more memory needed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from h5backends.buffer import RowBuffer
 from h5backends.drivers.base import SupportsPacking
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from h5backends.session import Session
     from h5backends.storage import Storage
 
-__all__ = ["PackedRowBuffer", "queue_for"]
+__all__ = ["PackedFrameBuffer", "PackedRowBuffer", "queue_for"]
 
 _LEAST_CHUNK = 16 * 1024
 """Bytes of a chunk that are worth handing to a thread."""
@@ -76,7 +76,6 @@ class PackedRowBuffer(RowBuffer):
         self._owed: int | None = None  # a length that the array could not be cut to yet
         super().__init__(session, handle, spec, storage)
         self._queue = queue
-        self._direct = self._direct and self._chunk == 1
 
     def __len__(self) -> int:
         return super().__len__() if self._owed is None else self._owed
@@ -113,7 +112,7 @@ class PackedRowBuffer(RowBuffer):
     def _append_block(self, block: NDArray[Any]) -> None:
         session = self._session
         with self._lock:
-            if not self._direct and self._used + len(block) <= self._room:
+            if self._used + len(block) <= self._room:
                 self._rows[self._used : self._used + len(block)] = block
                 self._used += len(block)
             else:
@@ -198,3 +197,26 @@ class PackedRowBuffer(RowBuffer):
         super()._set_marks()
         if self._owed is not None:
             self._room = 0  # the next append settles it
+
+
+class PackedFrameBuffer(PackedRowBuffer):
+    """Hands over each row of one ``EARRAY`` as it comes: a row is a chunk.
+
+    Parameters
+    ----------
+    session, handle, spec, storage, queue
+        See :class:`PackedRowBuffer`.
+    """
+
+    __slots__ = ()
+
+    def append(self, value: ArrayLike, expand: bool = True) -> None:
+        """Append one row or a block of rows; see :meth:`RowBuffer.append`."""
+        if (
+            type(value) is np.ndarray
+            and value.dtype == self._dtype
+            and value.shape == self._row_shape
+        ):
+            self._append_block(value[np.newaxis])
+        else:
+            super().append(value, expand)

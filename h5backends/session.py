@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,9 @@ from h5backends.buffer import RaggedBuffer, RowBuffer
 from h5backends.drivers.base import Driver, SupportsFsync, SupportsSwmr
 from h5backends.errors import FileClosedError, H5Error, ReadOnlyError, StructureFrozenError
 from h5backends.flusher import Flusher
+from h5backends.frame_buffer import FrameBuffer, are_frames
 from h5backends.heartbeat import Heartbeat
-from h5backends.packed_buffer import PackedRowBuffer, queue_for
+from h5backends.packed_buffer import PackedFrameBuffer, PackedRowBuffer, queue_for
 from h5backends.packing import Budget
 from h5backends.policy import FlushPolicy
 from h5backends.room import Room
@@ -36,6 +37,10 @@ _log = logging.getLogger(__name__)
 _ATTR_SECONDS = 1.0
 """Least time between two updates of the ``shape`` attributes while data flow."""
 _LONGEST = 2**63 - 1
+
+
+def _no_room(nbytes: int = 0, kept: bool = False) -> None:
+    """Require nothing: the file is read only, or somebody else looks after its disk."""
 
 
 class Session:
@@ -56,6 +61,9 @@ class Session:
         Whether something was written since the last flush.
     budget : Budget
         How much may wait to be compressed.
+    require_room : callable
+        Raises ``StorageError`` unless the disk has room: :meth:`Room.require`, without a detour,
+        since each frame comes by.
     """
 
     def __init__(self, driver: Driver, policy: FlushPolicy | None = None) -> None:
@@ -80,6 +88,7 @@ class Session:
         self._heartbeat: Heartbeat | None = None
         local = self.writable and Capability.LOCAL in driver.capabilities
         self._room = Room(driver.location) if local else None
+        self.require_room: Callable[..., None] = self._room.require if self._room else _no_room
         lifetime.enrol(self)
 
     # -- state ----------------------------------------------------------------------------------
@@ -105,11 +114,6 @@ class Session:
         self.require_alive()
         if self._failure is not None:
             self.flush()
-
-    def require_room(self, nbytes: int = 0, kept: bool = False) -> None:
-        """Raise ``StorageError`` unless the disk has room; see :meth:`Room.require`."""
-        if self._room is not None:
-            self._room.require(nbytes, kept)
 
     def require_writable(self, node: str | None = None) -> None:
         """Raise unless the file is open for writing."""
@@ -187,8 +191,11 @@ class Session:
             if not isinstance(buffer, RowBuffer):
                 spec = self.driver.spec(handle)
                 storage, queue = self.storage(handle), queue_for(self, handle, spec)
+                large = are_frames(spec, storage)
                 if queue is None:
-                    buffer = RowBuffer(self, handle, spec, storage)
+                    buffer = (FrameBuffer if large else RowBuffer)(self, handle, spec, storage)
+                elif large and spec.chunks and spec.chunks[0] == 1:
+                    buffer = PackedFrameBuffer(self, handle, spec, storage, queue)
                 else:
                     buffer = PackedRowBuffer(self, handle, spec, storage, queue)
                 self._buffers[identity] = buffer

@@ -228,14 +228,13 @@ def test_room_that_another_program_takes_within_a_flush(
     """HDF5 meets a full disk in the middle of its work, and gets over it."""
     path, ballast = small_disk / "file.h5", Ballast(small_disk)
     random = np.random.default_rng(0).random(9000)
+    monkeypatch.setattr(Room, "require", lambda *_, **__: None)  # there was room when asked for
     with H5Backend(driver, _POLICY) as h5:
         h5.open_file(path, "w", swmr_mode=swmr)
         h5.define_compression(compression)
         array = h5.create_earray("/", "array", "f8", chunks=(256,))
         if swmr:
             h5.enable_swmr()
-        # There was room when it was asked for.
-        monkeypatch.setattr(Room, "require", lambda *_, **__: None)
         taken = refused = 0
         for step in (600, 10, 700, 300, 1000):
             ballast.fill(leave=0)
@@ -266,10 +265,10 @@ def test_rows_of_any_length_on_a_disk_that_fills_up_are_there_once(
 ) -> None:
     path, ballast = small_disk / "file.h5", Ballast(small_disk)
     taken = refused = 0
+    monkeypatch.setattr(Room, "require", lambda *_, **__: None)  # there was room when asked for
     with H5Backend(driver, _POLICY) as h5:
         h5.open_file(path, "w")
         array = h5.create_vlarray("/", "array", "f8")
-        monkeypatch.setattr(Room, "require", lambda *_, **__: None)
         for _ in range(5):
             ballast.fill(leave=0)
             for number in range(300):
@@ -298,6 +297,7 @@ from h5backends.room import Room
 from tests.small_disk import Ballast
 
 disk, driver, swmr, compression = sys.argv[1:]
+Room.require = lambda *_, **__: None
 h5 = H5Backend(driver, FlushPolicy(seconds=None))
 h5.open_file(disk + "/file.h5", "w", swmr_mode=bool(swmr))
 h5.define_compression(compression or None)
@@ -306,7 +306,6 @@ if swmr:
     h5.enable_swmr()
 array.append(np.arange(1000.0))
 h5.flush()
-Room.require = lambda *_, **__: None
 Ballast(pathlib.Path(disk)).fill(leave=0)
 for number in range(1000, 8000, 70):
     with contextlib.suppress(StorageError):

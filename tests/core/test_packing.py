@@ -342,7 +342,7 @@ def test_a_full_disk_loses_nothing(
         for frame in values[:before]:
             array.append(frame)
         h5.flush()
-        monkeypatch.setattr(type(array.session), "require_room", lambda *arguments: None)
+        monkeypatch.setattr(array.session, "require_room", lambda *arguments: None)
         ballast.fill(leave=before * 100_000)
         taken = before
         for frame in values[before:]:

@@ -43,7 +43,8 @@ def appender_for(
     """
     whole_rows = spec.chunks is not None and spec.chunks[1:] == spec.shape[1:]
     if whole_rows and no_filters(spec) and 0 not in spec.shape[1:]:
-        return _ChunkAppender(dataset, spec, translated, guard)
+        kind = _FrameAppender if spec.chunks and spec.chunks[0] == 1 else _ChunkAppender
+        return kind(dataset, spec, translated, guard)
     return _Appender(dataset, spec, translated, guard)
 
 
@@ -94,9 +95,6 @@ class _ChunkAppender(_Appender):
 
     def _put(self, start: int, rows: NDArray[Any]) -> None:
         chunk, stop = self._chunk, start + len(rows)
-        if len(rows) == chunk and not start % chunk:  # one frame, as a rule
-            self._id.write_direct_chunk((start, *self._origin), rows)
-            return
         position = start
         head = min(-start % chunk, len(rows))
         if head:
@@ -108,6 +106,21 @@ class _ChunkAppender(_Appender):
             position += chunk
         if position < stop:
             self._write(position, rows[position - start :])
+
+
+class _FrameAppender(_ChunkAppender):
+    """Chunks of one row each: one row at a time, as a rule."""
+
+    def append(self, start: int, rows: NDArray[Any]) -> None:
+        if len(rows) != 1:
+            super().append(start, rows)
+            return
+        try:
+            with self._guard:
+                self._id.set_extent((start + 1, *self._row_shape))
+                self._id.write_direct_chunk((start, *self._origin), rows)
+        except FOREIGN as exc:
+            raise self._translated(exc) from exc
 
 
 class PackedChunks:

@@ -64,8 +64,6 @@ class Tap:
         Whether the next flush has to survive a power failure.
     paused : bool
         Whether a flush that HDF5 reports is not yet all that belongs together.
-    live : bool
-        Whether the library still calls.
     full : bool
         Whether something could not be written, so that everything is held back.
     untold : bool
@@ -80,7 +78,6 @@ class Tap:
         status = os.fstat(driver.descriptor)
         self.sync = False
         self.paused = False
-        self.live = True
         self.full = self.untold = False
         self.writing = _Writing(self)
         self.end = status.st_size
@@ -98,17 +95,14 @@ class Tap:
         self._journal = JournalFile(path, (status.st_dev, status.st_ino))
 
     # -- around the driver's work ---------------------------------------------------------------
-    def __enter__(self) -> None:
-        if self.live:
-            GUARD.enter()
+    __enter__ = GUARD.enter
 
     def __exit__(self, *error: object) -> None:
-        if self.live:
-            try:
-                if self.pieces.nbytes > _MOST_HELD and error[0] is None and not self.full:
-                    self.relieve()
-            finally:
-                GUARD.leave()
+        try:
+            if self.pieces.nbytes > _MOST_HELD and error[0] is None and not self.full:
+                self.relieve()
+        finally:
+            GUARD.leave()
 
     def relieve(self) -> None:
         """Have the library flush, unless it does so already."""
@@ -137,7 +131,6 @@ class Tap:
 
         Not to be called within a ``with`` of this object.
         """
-        self.live = False
         if self._hooks.drop(self._file):
             done = self.commit(0)
             if done < 0:
@@ -320,15 +313,14 @@ class _Writing:
     def __init__(self, tap: Tap) -> None:
         self._tap = tap
 
-    def __enter__(self) -> None:
-        if self._tap.live:
-            GUARD.enter()
+    __enter__ = GUARD.enter  # as a bound method: one call less for each frame
 
     def __exit__(self, *error: object) -> None:
         tap = self._tap
-        if tap.live:
+        if error[0] is None and (tap.untold or tap.pieces.nbytes > _MOST_HELD):
             try:
-                if (tap.untold or tap.pieces.nbytes > _MOST_HELD) and error[0] is None:
-                    tap.relieve()
+                tap.relieve()
             finally:
                 GUARD.leave()
+        else:
+            GUARD.leave()

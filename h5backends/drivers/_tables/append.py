@@ -30,23 +30,21 @@ class TablesAppender:
 
     def __init__(self, file: OpenFile, handle: TablesHandle, array: Any) -> None:
         self._file = file
-        self._handle = handle
         self._array = array
         self._chunk = array.whole_row_chunk if isinstance(array, Array) else 0
         self._origin = (0,) * (len(array.shape) - 1)
+        self._translation = file.translate(handle.path, writing=True)
 
     def append(self, start: int, rows: NDArray[Any]) -> None:
         """Write `rows` behind the first `start` rows and grow the array to hold exactly them."""
-        file, array = self._file, self._array
-        with file.translate(self._handle.path, writing=True):
-            file.require_open()
-            if array.length != start:
-                array.resize(start)
-            chunk = self._chunk
-            count = len(rows)
+        array, chunk, count = self._array, self._chunk, len(rows)
+        with self._translation:
+            self._file.require_open()
             if count == chunk and not start % chunk:  # one frame, as a rule
                 array.append_chunk(start, rows)
                 return
+            if array.length != start:
+                array.resize(start)
             if not chunk or count < chunk or not rows.size:
                 array.append(rows)
                 return
