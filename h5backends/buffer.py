@@ -139,12 +139,7 @@ class RowBuffer:
                 if used >= self._due or not self._session.dirty:
                     self._session.touch(due=used >= self._due)
             return
-        try:
-            block = rows_of(conform(value, self._dtype), self._row_shape, expand)
-        except DataError as exc:
-            exc.node, exc.file = self.path, self._session.driver.location
-            raise
-        self._append_block(block)
+        self._append_block(self._block_of(value, expand))
 
     def drain(self) -> None:
         """Write the collected rows into the file; the lock is held."""
@@ -202,6 +197,14 @@ class RowBuffer:
     def note_length(self) -> None:
         """Take note that the ``shape`` attribute is up to date."""
         self._noted = self._base
+
+    def _block_of(self, value: ArrayLike, expand: bool) -> NDArray[Any]:
+        """Return what `append` was given as rows of the right type, or raise ``DataError``."""
+        try:
+            return rows_of(conform(value, self._dtype), self._row_shape, expand)
+        except DataError as exc:
+            exc.node, exc.file = self.path, self._session.driver.location
+            raise
 
     def _append_block(self, block: NDArray[Any]) -> None:
         count = len(block)

@@ -51,7 +51,7 @@ class FrameBuffer(RowBuffer):
             or value.dtype != self._dtype
             or value.shape != self._row_shape
         ):
-            super().append(value, expand)
+            self._append_block(self._block_of(value, expand))
             return
         block = value[np.newaxis]
         with self._lock:

@@ -212,11 +212,4 @@ class PackedFrameBuffer(PackedRowBuffer):
 
     def append(self, value: ArrayLike, expand: bool = True) -> None:
         """Append one row or a block of rows; see :meth:`RowBuffer.append`."""
-        if (
-            type(value) is np.ndarray
-            and value.dtype == self._dtype
-            and value.shape == self._row_shape
-        ):
-            self._append_block(value[np.newaxis])
-        else:
-            super().append(value, expand)
+        self._append_block(self._block_of(value, expand))

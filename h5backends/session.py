@@ -39,8 +39,8 @@ _ATTR_SECONDS = 1.0
 _LONGEST = 2**63 - 1
 
 
-def _no_room(nbytes: int = 0, kept: bool = False) -> None:
-    """Require nothing: the file is read only, or somebody else looks after its disk."""
+def _need_nothing(nbytes: int = 0, kept: bool = False) -> None:
+    """Stand for `Room.require` where the file is read only, or its disk is not ours to watch."""
 
 
 class Session:
@@ -88,7 +88,9 @@ class Session:
         self._heartbeat: Heartbeat | None = None
         local = self.writable and Capability.LOCAL in driver.capabilities
         self._room = Room(driver.location) if local else None
-        self.require_room: Callable[..., None] = self._room.require if self._room else _no_room
+        self.require_room: Callable[..., None] = (
+            self._room.require if self._room else _need_nothing
+        )
         lifetime.enrol(self)
 
     # -- state ----------------------------------------------------------------------------------

@@ -142,6 +142,7 @@ class Tap:
         """Let go of everything, in a process that was forked off."""
         self.pieces.clear()
         self._late.clear()
+        self.full = self.untold = False
         self._journal.leave()
 
     # -- what HDF5 calls ------------------------------------------------------------------------
