@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from h5backends import localfile
 from h5backends.errors import FileFormatError
+from h5backends.local_errors import os_error
 
 __all__ = ["make", "names"]
 
@@ -30,7 +30,7 @@ def names(folder: str) -> list[str]:
     except (NotADirectoryError, FileExistsError) as exc:
         raise _no_folder(folder) from exc
     except (OSError, ValueError) as exc:
-        raise localfile.os_error(folder, exc, "r") from exc
+        raise os_error(folder, exc, "r") from exc
 
 
 def make(folder: str) -> None:
@@ -51,7 +51,7 @@ def make(folder: str) -> None:
     except (NotADirectoryError, FileExistsError) as exc:
         raise _no_folder(folder) from exc
     except (OSError, ValueError) as exc:
-        raise localfile.os_error(folder, exc, "w") from exc
+        raise os_error(folder, exc, "w") from exc
 
 
 def _no_folder(folder: str) -> FileFormatError:

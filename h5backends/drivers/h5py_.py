@@ -35,6 +35,7 @@ from h5backends.errors import (
     ShapeError,
     UnsupportedError,
 )
+from h5backends.local_errors import os_error
 from h5backends.overlay import MendedFile
 from h5backends.pipeline import FilterStep
 from h5backends.types import (
@@ -596,7 +597,7 @@ class H5pyDriver(Driver):
             )
         if isinstance(exc, (OSError, RuntimeError)):
             failure = exc if isinstance(exc, OSError) else OSError(text)
-            return localfile.os_error(self._location, failure, self._mode)
+            return os_error(self._location, failure, self._mode)
         if isinstance(exc, ValueError) and text.startswith("Unable to"):
             return ShapeError(text, file=self._location, node=node)  # HDF5 on extents and chunks
         if isinstance(exc, TypeError) and ("dtype" in text or "conversion" in text):
@@ -610,7 +611,7 @@ def _open(file: Any, location: str, mode: Mode, arguments: Mapping[str, Any]) ->
     except OSError as exc:
         if "locking flag values" in str(exc):
             raise FileBusyError("this program has the file open already", file=location) from exc
-        raise localfile.os_error(location, exc, mode) from exc
+        raise os_error(location, exc, mode) from exc
 
 
 def _is_plainly_fixed(dataset: h5d.DatasetID) -> bool:

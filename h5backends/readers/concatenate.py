@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from h5backends.errors import FileOccupiedError, H5Error, MeasurementError, ShapeError
 from h5backends.filters import register_plugins
-from h5backends.localfile import os_error
+from h5backends.local_errors import os_error
 from h5backends.readers.content import reading
 from h5backends.readers.rtdc import HDF5Data
 from h5backends.swmr.reader import open_h5_file_for_reading

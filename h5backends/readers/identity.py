@@ -8,7 +8,7 @@ import uuid
 from functools import lru_cache
 from typing import Any
 
-from h5backends.localfile import os_error
+from h5backends.local_errors import os_error
 
 __all__ = ["get_measurement_identifier", "md5sum"]
 

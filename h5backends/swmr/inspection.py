@@ -19,7 +19,7 @@ from h5backends.errors import FileFormatError
 from h5backends.heartbeat import WriterState, read_heartbeat, writer_state
 from h5backends.holders import writers
 from h5backends.journal import read_journal
-from h5backends.localfile import os_error
+from h5backends.local_errors import os_error
 from h5backends.superblock import FileState, file_state, read_superblock
 
 __all__ = ["ArrayReport", "Report", "check"]

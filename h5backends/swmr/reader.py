@@ -24,7 +24,8 @@ from h5backends.errors import (
 )
 from h5backends.heartbeat import WriterState, WriterWatch
 from h5backends.holders import network_file_system, writers
-from h5backends.localfile import busy_error, check_before_open, os_error, os_errors
+from h5backends.local_errors import busy_error, os_error, os_errors
+from h5backends.localfile import check_before_open
 from h5backends.overlay import MendedFile
 from h5backends.superblock import FileState, file_state
 

@@ -27,7 +27,8 @@ from h5backends.errors import (
 from h5backends.heartbeat import Beat, WriterState, read_heartbeat, sidecar, writer_state
 from h5backends.holders import holders, writers
 from h5backends.journal import Completed, complete
-from h5backends.localfile import busy_error, is_locked, os_error, os_errors
+from h5backends.local_errors import busy_error, os_error, os_errors
+from h5backends.localfile import is_locked
 from h5backends.superblock import (
     FileState,
     Superblock,

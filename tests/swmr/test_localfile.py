@@ -18,7 +18,7 @@ import psutil
 import pytest
 import tables
 
-from h5backends import holders, localfile
+from h5backends import holders, local_errors, localfile
 from h5backends.errors import (
     FileAccessError,
     FileBusyError,
@@ -32,7 +32,8 @@ from h5backends.errors import (
     StorageError,
 )
 from h5backends.heartbeat import Heartbeat
-from h5backends.localfile import busy_error, check_before_open, os_error
+from h5backends.local_errors import busy_error, os_error
+from h5backends.localfile import check_before_open
 from h5backends.superblock import patched, read_superblock
 from h5backends.types import MODES, Mode
 from tests.swmr.writers import ALL_KINDS, Writer, crashed, digest, small_file
@@ -65,8 +66,8 @@ def test_a_good_file_passes_without_a_search(
     def searched(*_: object) -> list[holders.Holder]:
         raise AssertionError("programs were searched although all is well")
 
-    monkeypatch.setattr(localfile, "writers", searched)
-    monkeypatch.setattr(localfile, "holders", searched)
+    monkeypatch.setattr(local_errors, "writers", searched)
+    monkeypatch.setattr(local_errors, "holders", searched)
     for mode in ("r", "r+", "a", "w"):
         check(path, mode)
     assert isinstance(refusal(path, "x"), FileOccupiedError)
@@ -343,7 +344,8 @@ import os, subprocess, sys
 folder, program = sys.argv[1:]
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "none", folder], check=True)
 import h5py, numpy
-from h5backends.localfile import check_before_open, os_error
+from h5backends.local_errors import os_error
+from h5backends.localfile import check_before_open
 path = os.path.join(folder, "f.h5")
 def attempt(work, mode):
     try:

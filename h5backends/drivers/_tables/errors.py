@@ -7,7 +7,6 @@ from types import TracebackType
 
 import tables
 
-from h5backends import localfile
 from h5backends.errors import (
     DTypeError,
     FileClosedError,
@@ -18,6 +17,7 @@ from h5backends.errors import (
     ReadOnlyError,
     StorageError,
 )
+from h5backends.local_errors import os_error
 from h5backends.types import Mode
 
 __all__ = ["Translation", "closed_error", "failure", "read_only", "translated"]
@@ -99,7 +99,7 @@ def translated(exc: Exception, location: str, mode: Mode, node: str | None) -> H
     if isinstance(exc, tables.HDF5ExtError):
         return _of_hdf5(exc, location, mode, node)
     if isinstance(exc, OSError):
-        return localfile.os_error(location, exc, mode)
+        return os_error(location, exc, mode)
     if isinstance(exc, SystemError):  # its extension, on names and sizes that make no sense
         return FileFormatError(
             "the file is damaged",
@@ -142,7 +142,7 @@ def failure(said: str, location: str, mode: Mode, to_do: str) -> H5Error:
     to_do : str
         What was being done, as in "flushing".
     """
-    error = localfile.os_error(location, OSError(said), mode)
+    error = os_error(location, OSError(said), mode)
     error.what = f"{error.what} while {to_do} it"
     return error
 
@@ -155,7 +155,7 @@ def _of_hdf5(exc: Exception, location: str, mode: Mode, node: str | None) -> H5E
         return NodeExistsError("a node of this name exists already", file=location, node=node)
     # The trace stands before PyTables' own words.
     trace, _, said = text.rpartition("End of HDF5 error back trace")
-    error = localfile.os_error(location, OSError(trace or said), mode)
+    error = os_error(location, OSError(trace or said), mode)
     error.node = node
     if isinstance(error, StorageError):
         error.found = " ".join(said.split()) or error.found
