@@ -100,7 +100,7 @@ def test_writer_is_not_slowed(
         watched,
         alone,
         "at least 0.97 times as fast",
-        repeat=30,
+        repeat=100,
     )
     viewer.resume()
     until(lambda: browser.headline().startswith("<b>run.h5</b>"), "a page that goes on")

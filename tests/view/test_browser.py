@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import queue
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from h5backends import H5Backend
 from savers import (
@@ -82,6 +88,48 @@ def test_click_in_the_tree_and_move_a_slider(writer: Any, served: Any, browser: 
     until(lambda: "Data00" in browser.rows(), "its array")
     names = browser.model("attributes", ".data.name")
     assert "NX_class" in names
+
+
+def test_who_wants_to_see_something_else_need_not_wait(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A click counts at once, not at the next look at the file: that is never due here."""
+    for period in ("_PERIOD", "_DRAWN_PERIOD"):
+        monkeypatch.setattr(f"savers.view.page.page.{period}", 1e6)
+    with H5Backend("h5py") as h5:
+        h5.open_file(tmp_path / "a.h5", "w")
+        h5.create_carray("/", "short", np.arange(7.0))
+        h5.create_carray("/", "long", np.arange(70.0))
+    with _serving(tmp_path / "a.h5") as url:
+        browser.open(url)
+        for name, count in (("short", 7), ("long", 70), ("short", 7)):
+            browser.click(name)
+            until(lambda count=count: browser.points() == count, name)
+        browser.driver.get("about:blank")
+
+
+@contextlib.contextmanager
+def _serving(path: Path) -> Iterator[str]:
+    """Serve the page of a file from within this process."""
+    from savers.view import Address, ViewServer
+
+    addresses: queue.SimpleQueue[str] = queue.SimpleQueue()
+    ended = threading.Event()
+
+    def serve() -> None:
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        server = ViewServer(Address(str(path)))
+        addresses.put(server.url)
+        server.run(ended.is_set)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield addresses.get(timeout=30)
+    finally:
+        ended.set()
+        thread.join(30)
+    assert not thread.is_alive()
 
 
 def test_trace_grows_and_its_writer_dies(writer: Any, served: Any, browser: Any) -> None:

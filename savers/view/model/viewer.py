@@ -80,11 +80,14 @@ class Viewer:
     ----------
     path : str or None
         The node that is chosen; None for what the file itself wants to be shown.
+    wished : callable
+        Called when there is a new wish, by the thread that it came from.
     """
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.path: str | None = None
+        self.wished: Callable[[], object] = _nobody
         self._wishes: deque[Callable[[], None]] = deque()
         self._tree = Tree()
         self._log: Log | None = None
@@ -106,48 +109,50 @@ class Viewer:
         self._failures = 0
 
     # -- wishes ---------------------------------------------------------------------------------
+    def _wish(self, act: Callable[[], None]) -> None:
+        self._wishes.append(act)
+        self.wished()
+
     def select(self, path: str) -> None:
         """Show another node."""
-        self._wishes.append(lambda: self._select(path))
+        self._wish(lambda: self._select(path))
 
     def toggle(self, path: str) -> None:
         """Open a group of the tree, or close it, and show what it wants to be plotted."""
-        self._wishes.append(lambda: self._change_tree(lambda: self._tree.toggle(path)))
+        self._wish(lambda: self._change_tree(lambda: self._tree.toggle(path)))
         self.select(path)
 
     def more(self, path: str) -> None:
         """Show more members of a group."""
-        self._wishes.append(lambda: self._change_tree(lambda: self._tree.more(path)))
+        self._wish(lambda: self._change_tree(lambda: self._tree.more(path)))
 
     def narrow(self, text: str) -> None:
         """Show only members with this in their name."""
-        self._wishes.append(
-            lambda: self._change_tree(lambda: setattr(self._tree, "filter", text.strip()))
-        )
+        self._wish(lambda: self._change_tree(lambda: setattr(self._tree, "filter", text.strip())))
 
     def choose(self, number: int) -> None:
         """Plot the array in another of its ways."""
-        self._wishes.append(lambda: self._choose(number))
+        self._wish(lambda: self._choose(number))
 
     def show_part(self, part: Part) -> None:
         """Show another part of complex numbers."""
-        self._wishes.append(lambda: self._show_part(part))
+        self._wish(lambda: self._show_part(part))
 
     def move(self, dim: int, index: int) -> None:
         """Move a slider, which ends following the newest point."""
-        self._wishes.append(lambda: self._move(dim, index))
+        self._wish(lambda: self._move(dim, index))
 
     def follow(self, on: bool) -> None:
         """Keep sliders at the newest point, or leave them where they are."""
-        self._wishes.append(lambda: self._set_follow(on))
+        self._wish(lambda: self._set_follow(on))
 
     def look_at(self, window: Window) -> None:
         """Look at a part of the plot."""
-        self._wishes.append(lambda: setattr(self, "_window", window))
+        self._wish(lambda: setattr(self, "_window", window))
 
     def redraw(self) -> None:
         """Set the plot up again as it is."""
-        self._wishes.append(self._set_node_due)
+        self._wish(self._set_node_due)
 
     def _set_node_due(self) -> None:
         self._node_due = True
@@ -339,3 +344,7 @@ class Viewer:
 def _refusal(exc: Exception) -> str:
     """Return what to show instead of something that cannot be shown."""
     return f"this cannot be shown: {exc.what if isinstance(exc, H5Error) else exc}"
+
+
+def _nobody() -> None:
+    """Be told of wishes as long as nobody else is."""

@@ -33,8 +33,13 @@ silence(EMPTY_LAYOUT)  # boxes for plots and sliders that are still to come
 _log = logging.getLogger(__name__)
 
 _PERIOD = 0.15
-"""Seconds between two looks at the file, at least: soon enough for the eye, and leaves the
-processor to the program that measures."""
+"""Seconds between two looks at the file: soon enough for the eye, and leaves the processor to the
+program that measures."""
+_DRAWN_PERIOD = 0.25
+"""Seconds after a look that found something: a browser takes longer to draw than we to look, and a
+file may grow all the time."""
+_WISHED_PERIOD = 0.03
+"""Seconds to a look that the person is waiting for."""
 _SHARE = 3
 """Looking may take one part in this many of the time, and one more."""
 _RATE = 20e6
@@ -67,6 +72,7 @@ class Page:
         self._drawn: tuple[Setup, bool] | None = None
         self._sliders: dict[int, SliderWidget] = {}
         self._busy = False
+        self._wished = asyncio.Event()
         self._headline_time = 0.0
         self._tree = TreeTable(viewer)
         self._headline = Div(name="headline", sizing_mode="stretch_width", height=24)
@@ -138,13 +144,16 @@ class Page:
 
     # -- the loop -------------------------------------------------------------------------------
     def _start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        loop = asyncio.get_running_loop()
+        self._viewer.wished = partial(loop.call_soon_threadsafe, self._wished.set)
+        self._task = loop.create_task(self._run())
         self._task.add_done_callback(_tell)
 
     async def _run(self) -> None:
         """Look and show until the window is closed; the file is read in another thread."""
         try:
             while self._open:
+                self._wished.clear()
                 began = time.monotonic()
                 update = await asyncio.to_thread(self._viewer.update)
                 cost = time.monotonic() - began
@@ -152,11 +161,18 @@ class Page:
                 self._doc.add_next_tick_callback(partial(self._show, update, shown))
                 with contextlib.suppress(TimeoutError):  # of a window that was closed meanwhile
                     await asyncio.wait_for(shown.wait(), _PATIENCE)
-                pause = max(_PERIOD, _SHARE * cost, _size(update.frame) / _RATE)
-                await asyncio.sleep(pause)
+                await self._rest(update.frame, cost)
         finally:
             # Not before the last look is over: it would open the file again.
             self._let_go()
+
+    async def _rest(self, frame: Frame | None, cost: float) -> None:
+        """Wait until the next look, not as long if the person wants to see something else."""
+        least = max(_WISHED_PERIOD, _size(frame) / _RATE)
+        usual = max(_PERIOD if frame is None else _DRAWN_PERIOD, _SHARE * cost)
+        await asyncio.sleep(least)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wished.wait(), max(0.0, usual - least))
 
     def _let_go(self) -> None:
         try:
