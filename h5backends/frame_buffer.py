@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from h5backends.buffer import RowBuffer
+from h5backends.drivers.base import FrameAppender
 from h5backends.storage import Storage
-from h5backends.types import ArraySpec
+from h5backends.types import ArraySpec, Handle
+
+if TYPE_CHECKING:
+    from h5backends.session import Session
 
 __all__ = ["FrameBuffer", "are_frames"]
 
@@ -40,7 +44,16 @@ class FrameBuffer(RowBuffer):
         See :class:`RowBuffer`.
     """
 
-    __slots__ = ()
+    __slots__ = ("_append_frame",)
+
+    def __init__(
+        self, session: Session, handle: Handle, spec: ArraySpec, storage: Storage
+    ) -> None:
+        super().__init__(session, handle, spec, storage)
+        appender = self._appender
+        self._append_frame = (
+            appender.append_frame if isinstance(appender, FrameAppender) else self._append_as_block
+        )
 
     def append(self, value: ArrayLike, expand: bool = True) -> None:
         """Append one row or a block of rows; see :meth:`RowBuffer.append`."""
@@ -48,20 +61,20 @@ class FrameBuffer(RowBuffer):
         # comes from memory again each time. So few things are.
         if (
             type(value) is not np.ndarray
-            or value.dtype != self._dtype
+            or (value.dtype is not self._dtype and value.dtype != self._dtype)
             or value.shape != self._row_shape
+            or not value.flags.c_contiguous
         ):
             self._append_block(self._block_of(value, expand))
             return
-        block = value[np.newaxis]
         with self._lock:
-            if not (self._room and block.flags.c_contiguous):
-                self._append_block(block)
+            if not self._room:
+                self._append_block(value[np.newaxis])
                 return
             session, base = self._session, self._base
             session.require_room(self._row_bytes, self._packed)
             try:
-                self._appender.append(base, block)
+                self._append_frame(base, value)
             except BaseException as exc:
                 self._undo(exc)
                 raise
@@ -70,6 +83,9 @@ class FrameBuffer(RowBuffer):
             self._due = due = self._due - 1
             if due <= 0 or not session.dirty:
                 session.touch(due=due <= 0)
+
+    def _append_as_block(self, base: int, frame: NDArray[Any]) -> None:
+        self._appender.append(base, frame[np.newaxis])
 
     def _append_block(self, block: NDArray[Any]) -> None:
         with self._lock:

@@ -40,6 +40,7 @@ __all__ = [
     "Appender",
     "ChunkStore",
     "Driver",
+    "FrameAppender",
     "SupportsDescriptor",
     "SupportsDirectChunk",
     "SupportsFsync",
@@ -64,6 +65,22 @@ class Appender(Protocol):
             Length of the array before the call.
         rows : ndarray, shape ``(k, *row_shape)``, the stored dtype, C-contiguous
             The new rows, at least one. The caller may reuse the memory afterwards.
+        """
+
+
+@runtime_checkable
+class FrameAppender(Appender, Protocol):
+    """The way to the end of an array whose rows are a chunk each."""
+
+    def append_frame(self, start: int, frame: NDArray[Any]) -> None:
+        """Write one row behind the first `start` rows; else as :meth:`append`.
+
+        Parameters
+        ----------
+        start : int
+            Length of the array before the call.
+        frame : ndarray, shape ``row_shape``, the stored dtype, C-contiguous
+            The new row.
         """
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from h5backends.drivers._tables import arrays
 from h5backends.drivers._tables import filters as codecs
-from h5backends.drivers._tables.append import PackedChunks, TablesAppender
+from h5backends.drivers._tables.append import PackedChunks, appender_for
 from h5backends.drivers._tables.errors import Translation
 from h5backends.drivers._tables.file import LOCK, OpenFile
 from h5backends.drivers._tables.lowlevel import Dataset, Group
@@ -294,7 +294,7 @@ class TablesDriver(Driver):
                     found="VLARRAY",
                     remedy="Append them one by one.",
                 )
-            return TablesAppender(self._file, handle, array)
+            return appender_for(self._file, handle, array)
 
     def filter_steps(self, handle: TablesHandle) -> tuple[FilterStep, ...] | None:
         """Return the filters of an array in their order; None if one is not known."""

@@ -24,6 +24,7 @@ import tables
 from h5backends import FlushPolicy, H5Backend
 from h5backends.drivers import spill
 from h5backends.drivers._tables import lowlevel
+from h5backends.drivers.base import FrameAppender
 from h5backends.drivers.tables_ import TablesDriver
 from h5backends.errors import (
     AttributeValueError,
@@ -865,7 +866,7 @@ def test_gzip_of_h5py_is_described(path: str, open_driver: Open) -> None:
 @pytest.mark.parametrize("filters", [Filters(), Filters("gzip", 1)], ids=str)
 @pytest.mark.parametrize("row", [(), (3,)], ids=str)
 def test_any_way_of_appending(
-    path: str, open_driver: Open, row: tuple[int, ...], filters: Filters
+    path: str, open_driver: Open, reader: str, row: tuple[int, ...], filters: Filters
 ) -> None:
     lengths = [1, 7, 8, 9, 16, 3, 40, 5, 24, 1]
     data = np.random.default_rng(2).random((sum(lengths), *row))
@@ -882,6 +883,33 @@ def test_any_way_of_appending(
     with h5py.File(path, "r") as file:
         assert np.array_equal(file["array"][:], data)
         assert file["array"].maxshape == (None, *row)
+
+
+def test_frames_among_everything_else_that_changes_the_length(
+    path: str, open_driver: Open, reader: str
+) -> None:
+    """The extension keeps a length of its own, and adds where it believes the end to be."""
+    data = np.random.default_rng(3).random((9, 4, 5))
+    driver = open_driver()
+    handle = growing(driver, "array", "f8", (4, 5), chunks=(1, 4, 5))
+    appender = driver.appender(handle)
+    assert isinstance(appender, FrameAppender)
+    for start in range(3):
+        appender.append_frame(start, data[start])
+    with pytest.raises(H5Error):
+        appender.append_frame(3, data[3].T)  # not in one piece
+    driver.resize(handle, 2)
+    appender.append(2, data[2:4])
+    appender.append_frame(4, data[4])
+    native = driver.native_node(handle)
+    native.append(data[5:6])
+    assert driver.shape(handle) == (6, 4, 5)
+    for start in range(6, 9):
+        appender.append_frame(start, data[start])
+    assert np.array_equal(driver.native_node(handle).read(), data)
+    driver.close()
+    with h5py.File(path, "r") as file:
+        assert np.array_equal(file["array"][:], data)
 
 
 def test_the_callers_memory_is_his_own(open_driver: Open) -> None:

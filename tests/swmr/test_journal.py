@@ -255,6 +255,39 @@ def test_other_files_of_the_library_are_left_alone(tmp_path: Path, driver: str) 
         np.testing.assert_array_equal(other["y"][:], np.arange(1000))
 
 
+def test_it_steps_aside_for_what_is_measured_without_it(tmp_path: Path) -> None:
+    from h5backends.drivers._journal.hooks import aside
+
+    path = tmp_path / "f.h5"
+    with H5Backend("h5py", NEVER) as h5, h5py.File(tmp_path / "other.h5", "w") as other:
+        h5.open_file(path, "w")
+        array = h5.create_earray("/", "a", "float64", (4,))
+        array.append(expected(100))
+        h5.flush()
+        before = path.read_bytes()
+        asked = _tap(h5)._hooks.taps = Asked(_tap(h5)._hooks.taps)
+        with h5.session.lock, aside():
+            other["x"] = np.arange(1000)
+            other.flush()
+        assert not asked.times
+        array.append(expected(300)[100:])
+        other["y"] = np.arange(1000)
+        assert asked.times
+        assert path.read_bytes()[: len(before)] == before
+    with h5py.File(path, "r") as file:
+        np.testing.assert_array_equal(rows(file), expected(300))
+
+
+class Asked(dict[int, Any]):
+    """A dictionary that counts how often it is asked."""
+
+    times = 0
+
+    def get(self, *key: Any) -> Any:
+        self.times += 1
+        return super().get(*key)
+
+
 @pytest.mark.parametrize("driver", LOCAL)
 def test_a_folder_that_takes_no_journal(
     tmp_path: Path, driver: str, caplog: pytest.LogCaptureFixture

@@ -109,16 +109,14 @@ class _ChunkAppender(_Appender):
 
 
 class _FrameAppender(_ChunkAppender):
-    """Chunks of one row each: one row at a time, as a rule."""
+    """Chunks of one row each."""
 
-    def append(self, start: int, rows: NDArray[Any]) -> None:
-        if len(rows) != 1:
-            super().append(start, rows)
-            return
+    def append_frame(self, start: int, frame: NDArray[Any]) -> None:
+        dataset = self._id
         try:
             with self._guard:
-                self._id.set_extent((start + 1, *self._row_shape))
-                self._id.write_direct_chunk((start, *self._origin), rows)
+                dataset.set_extent((start + 1, *self._row_shape))
+                dataset.write_direct_chunk((start, *self._origin), frame)
         except FOREIGN as exc:
             raise self._translated(exc) from exc
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ctypes import CFUNCTYPE, c_void_p, cast
 from typing import Any
 
@@ -20,7 +21,7 @@ from h5backends.drivers._journal.library import (
 from h5backends.drivers._journal.tap import Tap
 from h5backends.journal import discard
 
-__all__ = ["Hooks", "tap"]
+__all__ = ["Hooks", "aside", "tap"]
 
 _log = logging.getLogger(__name__)
 
@@ -66,9 +67,7 @@ class Hooks:
     def add(self, file: int, tap: Tap) -> None:
         """Have the calls for a file go to its tap."""
         if not self.taps:
-            for name, function in self._ours.items():
-                address = cast(function, c_void_p).value or 0
-                self._before[name] = replace(self._driver, name, address)
+            self.put_in()
             GUARD.users += 1
             GUARD.watch()
         self.taps[file] = tap
@@ -77,7 +76,7 @@ class Hooks:
         """Have the calls for a file go to the library again; return whether they did not."""
         known = self.taps.pop(file, None) is not None
         if known and not self.taps:
-            self._restore()
+            self._end()
         return known
 
     def forget(self) -> None:
@@ -86,12 +85,22 @@ class Hooks:
             each.forget()
         if self.taps:
             self.taps.clear()
-            self._restore()
+            self._end()
 
-    def _restore(self) -> None:
+    def _end(self) -> None:
+        self.take_out()
+        GUARD.users -= 1
+
+    def put_in(self) -> None:
+        """Put ours into the library's table."""
+        for name, function in self._ours.items():
+            address = cast(function, c_void_p).value or 0
+            self._before[name] = replace(self._driver, name, address)
+
+    def take_out(self) -> None:
+        """Put the library's own functions back into its table."""
         for name, address in self._before.items():
             replace(self._driver, name, address)
-        GUARD.users -= 1
 
     def through(
         self, file: int, kind: int, access: int, place: int, size: int, memory: int
@@ -203,6 +212,22 @@ def tap(
     made = Tap(own, driver, path, flush)
     own.add(driver.file, made)
     return made
+
+
+@contextlib.contextmanager
+def aside() -> Iterator[None]:
+    """Have the libraries work without us, for measuring what they cost alone.
+
+    No file that has a journal may be touched meanwhile, by no thread.
+    """
+    out = [own for own in _libraries.values() if own.taps]
+    for own in out:
+        own.take_out()
+    try:
+        yield
+    finally:
+        for own in out:
+            own.put_in()
 
 
 def _release_all() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from numpy.typing import NDArray
@@ -10,13 +11,14 @@ from numpy.typing import NDArray
 from h5backends.drivers._tables.arrays import Array
 from h5backends.drivers._tables.file import OpenFile
 from h5backends.drivers._tables.tree import TablesHandle
+from h5backends.drivers.base import Appender
 from h5backends.pipeline import Packed, as_array
 
-__all__ = ["PackedChunks", "TablesAppender"]
+__all__ = ["PackedChunks", "appender_for"]
 
 
-class TablesAppender:
-    """Rows to the end of one array: whole chunks directly, the rest through HDF5's pipeline.
+def appender_for(file: OpenFile, handle: TablesHandle, array: Any) -> Appender:
+    """Choose the fastest safe way to the end of an array.
 
     Parameters
     ----------
@@ -27,12 +29,23 @@ class TablesAppender:
     array : Array, Ragged or Records
         The array.
     """
+    frames = isinstance(array, Array) and array.whole_row_chunk == 1
+    return (_FrameAppender if frames else _Appender)(file, handle, array)
+
+
+class _Appender:
+    """Rows to the end of one array: whole chunks directly, the rest through HDF5's pipeline.
+
+    Parameters
+    ----------
+    file, handle, array
+        As for :func:`appender_for`.
+    """
 
     def __init__(self, file: OpenFile, handle: TablesHandle, array: Any) -> None:
         self._file = file
         self._array = array
         self._chunk = array.whole_row_chunk if isinstance(array, Array) else 0
-        self._origin = (0,) * (len(array.shape) - 1)
         self._translation = file.translate(handle.path, writing=True)
 
     def append(self, start: int, rows: NDArray[Any]) -> None:
@@ -40,9 +53,6 @@ class TablesAppender:
         array, chunk, count = self._array, self._chunk, len(rows)
         with self._translation:
             self._file.require_open()
-            if count == chunk and not start % chunk:  # one frame, as a rule
-                array.append_chunk(start, rows)
-                return
             if array.length != start:
                 array.resize(start)
             if not chunk or count < chunk or not rows.size:
@@ -52,15 +62,30 @@ class TablesAppender:
             head = -start % chunk
             if head:
                 array.append(rows[:head])
-            whole = (count - head) // chunk * chunk
-            if whole:
-                array.resize(start + head + whole)
-            for position in range(head, head + whole, chunk):
-                array.write_chunk(
-                    (start + position, *self._origin), rows[position : position + chunk]
-                )
-            if head + whole < count:
-                array.append(rows[head + whole :])
+            rest = head + (count - head) // chunk * chunk
+            for position in range(head, rest, chunk):
+                array.append_chunk(start + position, chunk, rows[position : position + chunk])
+            if rest < count:
+                array.append(rows[rest:])
+
+
+class _FrameAppender(_Appender):
+    """Chunks of one row each."""
+
+    def __init__(self, file: OpenFile, handle: TablesHandle, array: Array) -> None:
+        super().__init__(file, handle, array)
+        self._guard = self._translation.guard or nullcontext()
+
+    def append_frame(self, start: int, frame: NDArray[Any]) -> None:
+        file = self._file
+        try:
+            with self._guard:
+                if not file.is_open:
+                    file.require_open()
+                self._array.append_chunk(start, 1, frame)
+        except Exception as exc:
+            self._translation.raise_ours(exc)
+            raise
 
 
 class PackedChunks:
@@ -69,7 +94,7 @@ class PackedChunks:
     Parameters
     ----------
     file, handle, array
-        As for :class:`TablesAppender`.
+        As for :func:`appender_for`.
     """
 
     def __init__(self, file: OpenFile, handle: TablesHandle, array: Array) -> None:

@@ -64,8 +64,11 @@ class Translation:
     ) -> None:
         if self.guard is not None:
             self.guard.__exit__(kind, exc, trace)
-        if exc is None:
-            return
+        if exc is not None:
+            self.raise_ours(exc)
+
+    def raise_ours(self, exc: BaseException) -> None:
+        """Raise our error for one of PyTables; return if it is none."""
         if isinstance(exc, H5Error):
             exc.file = exc.file or self.location
             exc.node = exc.node or self.node
