@@ -38,20 +38,29 @@ _VERSIONS = {NodeKind.CARRAY: "1.1", NodeKind.EARRAY: "1.4", NodeKind.VLARRAY: "
 
 
 class Array:
-    """An open array of numbers, flags or bytes."""
+    """An open array of numbers, flags or bytes.
+
+    Parameters
+    ----------
+    low : EArray
+        The array, in the extension's terms.
+    path : str
+        Where it is.
+
+    Attributes
+    ----------
+    length : int
+        Current extent along axis 0. Who changes it without this object brings it up to date.
+    """
 
     __slots__ = (
         "__weakref__",
         "_base",
-        "_direct",
-        "_extent",
-        "_extent_address",
-        "_length",
-        "_position",
         "chunks",
         "dtype",
         "filter_steps",
         "filters",
+        "length",
         "low",
         "volatile",
     )
@@ -61,10 +70,7 @@ class Array:
         self.dtype, self._base = _element(low.atom, path)
         # PyTables converts this one type in place, in the caller's memory.
         self.volatile = low.atom.type == "time64"
-        self._direct = low._v_file.direct
-        self._extent, self._position = extents(*low.shape), extents(*(0 for _ in low.shape))
-        self._extent_address = self._extent.ctypes.data
-        self._length = self._known_length()
+        self.length = self._known_length()
         self.chunks = None if low.chunkshape is None else tuple(map(int, low.chunkshape))
         stored = stored_filters(low._v_file, path) if self.chunks else {}
         self.filters = codecs.read(stored) if self.chunks else Filters()
@@ -79,12 +85,7 @@ class Array:
     def shape(self) -> tuple[int, ...]:
         """Current extent."""
         shape = tuple(map(int, self.low.shape))
-        return (self._length, *shape[1:]) if shape else ()
-
-    @property
-    def length(self) -> int:
-        """Current extent along axis 0."""
-        return self._length
+        return (self.length, *shape[1:]) if shape else ()
 
     def _known_length(self) -> int:
         """Return the extent along axis 0 that the extension knows."""
@@ -116,37 +117,23 @@ class Array:
         """Look up the extent again: somebody else may have changed it in this process."""
         if dataset_shape(self.low._v_file, path) != self.shape:
             self.low.reopen(path)
-            self._length = self._known_length()
+            self.length = self._known_length()
 
     def resize(self, length: int) -> None:
         """Set the length along axis 0."""
-        if length != self._length:
+        if length != self.length:
             self.low._g_truncate(length)
-            self._length = length
+            self.length = length
 
     def append(self, rows: NDArray[Any]) -> None:
         """Add rows at the end: C-contiguous, of the stored type."""
         if not rows.size:
-            self.resize(self._length + len(rows))
+            self.resize(self.length + len(rows))
             return
-        if self._length != self.low.shape[0]:
-            self.low._g_truncate(self._length)  # it adds where it believes the end to be
+        if self.length != self.low.shape[0]:
+            self.low._g_truncate(self.length)  # it adds where it believes the end to be
         self.low._append(self._memory(rows) if self.volatile else rows)
-        self._length = self._known_length()
-
-    def append_chunk(self, start: int, count: int, rows: NDArray[Any]) -> None:
-        """Add the `count` rows of one chunk behind the first `start`, as they are in the file."""
-        low, direct, stop = self.low, self._direct, start + count
-        if direct is None:
-            self.resize(stop)
-        else:
-            # PyTables' own way takes three times as long, and is taken when it matters to it.
-            self._extent[0] = stop
-            if direct.H5Dset_extent(low._v_objectid, self._extent_address) < 0:
-                raise tables.HDF5ExtError(f"cannot grow {low._v_pathname!r}")
-            self._length = stop
-        self._position[0] = start
-        low._g_write_chunk(self._position, np.frombuffer(rows, np.uint8), 0)
+        self.length = self._known_length()
 
     def write_chunk(self, offset: tuple[int, ...], data: Any, filter_mask: int = 0) -> None:
         """Store one chunk as it comes: filtered already, or as in memory where there is no filter.
