@@ -94,6 +94,7 @@ _NO_LOCKS = {
 _ODD_NAMES = {errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
 _NO_NAME = "the system does not take this name"
 GONE = "there is no such file"
+"""What is said of a file that is not there."""
 
 
 @contextlib.contextmanager
@@ -246,6 +247,19 @@ def held_error(
     *,
     swmr_reader: bool = False,
 ) -> FileBusyError:
+    """Return the error for a file that others have open.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    found : list of Holder
+        Who holds it; empty where that cannot be told.
+    said : str, optional
+        What the library said.
+    swmr_reader : bool
+        Whether it can be read while it grows.
+    """
     who = ", ".join(map(str, found)) or "another program"
     remedy = f"Close it there first: {who}."
     if swmr_reader:
@@ -254,6 +268,7 @@ def held_error(
 
 
 def crashed_error(path: str) -> FileCrashedError:
+    """Return the error for a file whose writer died."""
     return FileCrashedError(
         "the program that wrote the file died before closing it",
         file=path,
@@ -263,12 +278,22 @@ def crashed_error(path: str) -> FileCrashedError:
 
 
 def occupied_error(path: str) -> FileOccupiedError:
+    """Return the error for a new file where there is one already."""
     return FileOccupiedError(
         "the file exists already", file=path, remedy="Mode 'a' adds to it, mode 'w' replaces it."
     )
 
 
 def not_writable_error(place: str, path: str) -> FileError:
+    """Return the error for a file or folder that may not be written.
+
+    Parameters
+    ----------
+    place : str
+        What may not be written: the file itself, or its folder.
+    path : str
+        The file.
+    """
     what = "the folder" if os.path.isdir(place) else "the file"
     if _on_read_only_medium(place):
         return ReadOnlyError(f"{what} is on read-only media", file=path)
