@@ -61,7 +61,7 @@ class FrameBuffer(RowBuffer):
         # comes from memory again each time. So few things are.
         if (
             type(value) is not np.ndarray
-            or (value.dtype is not self._dtype and value.dtype != self._dtype)
+            or value.dtype != self._dtype
             or value.shape != self._row_shape
             or not value.flags.c_contiguous
         ):

@@ -73,7 +73,7 @@ def open_driver(path: str) -> Iterator[Open]:
 
 @pytest.fixture(params=["direct", "extension"])
 def reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Read attributes both ways: with HDF5's own functions, and as if they were out of reach."""
+    """Work both ways: with HDF5's own functions, and as if they were out of reach."""
     if request.param == "extension":
         monkeypatch.setattr(lowlevel, "find_direct", lambda file_id, path: None)
     return str(request.param)
@@ -866,7 +866,7 @@ def test_gzip_of_h5py_is_described(path: str, open_driver: Open) -> None:
 @pytest.mark.parametrize("filters", [Filters(), Filters("gzip", 1)], ids=str)
 @pytest.mark.parametrize("row", [(), (3,)], ids=str)
 def test_any_way_of_appending(
-    path: str, open_driver: Open, reader: str, row: tuple[int, ...], filters: Filters
+    path: str, open_driver: Open, row: tuple[int, ...], filters: Filters
 ) -> None:
     lengths = [1, 7, 8, 9, 16, 3, 40, 5, 24, 1]
     data = np.random.default_rng(2).random((sum(lengths), *row))

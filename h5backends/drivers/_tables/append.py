@@ -82,7 +82,7 @@ class _Appender:
 class _FrameAppender(_Appender):
     """Chunks of one row each, and HDF5's own function for the extent.
 
-    PyTables' function for it makes three times as many calls.
+    PyTables' looks up the extent before and its shape anew after, for each frame.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ file may grow all the time."""
 _WISHED_PERIOD = 0.03
 """Seconds to a look that the person is waiting for."""
 _SHARE = 3
-"""Looking may take one part in this many of the time, and one more."""
+"""Looking may take one part in this many of the time, and one more, while nobody waits for it."""
 _RATE = 20e6
 """Bytes per second that a browser is sent at most; it may be at the end of a tunnel."""
 _HEADLINE_SECONDS = 0.2
