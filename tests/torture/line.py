@@ -5,12 +5,16 @@ What it finds goes to the standard output, one line of JSON after each round; th
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import sys
 from pathlib import Path
 
+import psutil
+
 from tests.torture.course import CannotBeDoneError, Course
+from tests.torture.programs import TIME_LIMIT
 
 
 def main() -> None:
@@ -27,7 +31,17 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
+        _end_children()
         course.publish()
+
+
+def _end_children() -> None:
+    """Leave nothing to others: Ctrl-C while a program starts has nobody who knows of it."""
+    children = psutil.Process().children()
+    for child in children:
+        with contextlib.suppress(psutil.Error):
+            child.kill()
+    psutil.wait_procs(children, timeout=TIME_LIMIT)
 
 
 if __name__ == "__main__":

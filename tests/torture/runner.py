@@ -61,15 +61,18 @@ def run_line(
     """
     folder = Path(tempfile.mkdtemp(prefix="h5backends-torture-"))
     family = Family()
-    line = _Line(module, seconds, seed, folder, family, told)
     try:
-        line.wait(3 * seconds + grace)
-    except KeyboardInterrupt:
-        line.interrupt()
-        raise KeyboardInterrupt(line.finding) from None
+        line = _Line(module, seconds, seed, folder, family, told)
+        try:
+            line.wait(3 * seconds + grace)
+        except KeyboardInterrupt:
+            line.interrupt()
+            raise KeyboardInterrupt(line.finding) from None
+        finally:
+            family.end()
+            line.close()
     finally:
         family.end()
-        line.close()
         unmount_all(folder)
         shutil.rmtree(folder, ignore_errors=True)
     return line.finding
