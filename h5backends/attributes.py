@@ -9,6 +9,7 @@ import numpy as np
 
 from h5backends import codec
 from h5backends.errors import AttributeMissingError, AttributeValueError, StructureFrozenError
+from h5backends.file_text import is_utf8
 from h5backends.types import Stored
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Attributes(MutableMapping[str, Any]):
         return {name: codec.decode(name, value) for name, value in stored.items()}
 
     def __getitem__(self, item: str) -> Any:
-        name = stored_name(item)
+        name = _sought_name(item)
         session = self._node.session
         with session.lock:
             session.require_alive()
@@ -83,7 +84,7 @@ class Attributes(MutableMapping[str, Any]):
             session.touch()
 
     def __delitem__(self, key: str) -> None:
-        name = stored_name(key)
+        name = _sought_name(key)
         session = self._node.session
         with session.lock:
             session.require_unfrozen(f"delete the attribute {name!r}", self._node.path)
@@ -154,20 +155,24 @@ def stored_name(key: object) -> str:
     AttributeValueError
         Not a text, empty, or with characters that no file takes.
     """
-    if not isinstance(key, str) or not key or "\0" in key or not _is_text(key):
-        raise AttributeValueError(
-            "the name of an attribute must be a text that is neither empty nor holds a NUL",
-            found=repr(key),
-        )
+    name = _sought_name(key)
+    if not is_utf8(name):
+        raise _name_error(key)
+    return name
+
+
+def _sought_name(key: object) -> str:
+    """Return the name of an attribute that may be there; other programs' need not be UTF-8."""
+    if not isinstance(key, str) or not key or "\0" in key:
+        raise _name_error(key)
     return "TITLE" if key == "title" else key
 
 
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _name_error(key: object) -> AttributeValueError:
+    return AttributeValueError(
+        "the name of an attribute must be a text that is neither empty nor holds a NUL",
+        found=repr(key),
+    )
 
 
 def _encoded(node: Node, values: Mapping[Any, Any]) -> dict[str, Stored]:

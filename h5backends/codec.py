@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from h5backends import literal
 from h5backends.errors import AttributeValueError
+from h5backends.file_text import is_utf8
 from h5backends.types import Stored, packed
 
 __all__ = ["decode", "encode"]
@@ -137,7 +138,7 @@ def decode(name: str, stored: Any) -> Any:
 
 
 def _encode_text(name: str, text: str) -> Stored:
-    if "\0" in text or not _is_utf8(text):
+    if "\0" in text or not is_utf8(text):
         return _wrap(text)
     if name in _PLAIN:
         return _wrap(text) if _unwrap(text) is not None else text
@@ -150,14 +151,6 @@ def _encode_text(name: str, text: str) -> Stored:
             return text
         return _wrap(text)
     return text
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _encode_array(name: str, array: NDArray[Any]) -> Stored:
@@ -192,7 +185,7 @@ def _encode_array(name: str, array: NDArray[Any]) -> Stored:
 
 def _native_text(array: NDArray[Any]) -> bool:
     """Whether HDF5 strings hold these texts: no NUL inside, no half of a surrogate pair."""
-    return array.size > 0 and all("\0" not in text and _is_utf8(text) for text in array.flat)
+    return array.size > 0 and all("\0" not in text and is_utf8(text) for text in array.flat)
 
 
 def _wrap(value: Any) -> str:

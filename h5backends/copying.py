@@ -11,15 +11,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from h5backends import codec
 from h5backends.blocks import BLOCK_BYTES, boxes
 from h5backends.chunks import block_chunks
 from h5backends.creation import check_name, encoded
-from h5backends.errors import DTypeError, H5Error, NodeExistsError, NodeNameError
+from h5backends.errors import (
+    AttributeValueError,
+    DTypeError,
+    H5Error,
+    NodeExistsError,
+    NodeNameError,
+)
+from h5backends.file_text import is_utf8, readable
 from h5backends.lifetime import both_locked
 from h5backends.nodes import GROUP, Node, make_node
 from h5backends.session import Session
 from h5backends.storage import Storage
-from h5backends.types import ArraySpec, Box, Filters, Handle, NodeKind, Stored, packed
+from h5backends.types import ArraySpec, Box, Capability, Filters, Handle, NodeKind, Stored, packed
 
 __all__ = ["Progress", "copy_content", "copy_node", "size_of"]
 
@@ -59,7 +67,9 @@ def copy_node(
     NodeExistsError
         The group has a node of this name.
     NodeNameError
-        No name for a node, or a group would be copied into itself.
+        No name for a node, one that is not UTF-8, or a group would be copied into itself.
+    AttributeValueError
+        The name of an attribute is not UTF-8; nothing was copied.
     DTypeError
         The target's driver cannot hold one of the arrays; nothing was copied.
     """
@@ -82,19 +92,20 @@ def copy_content(source: GROUP, target: GROUP, progress: Progress | None = None)
 
     Raises
     ------
-    NodeExistsError, NodeNameError, DTypeError
+    NodeExistsError, NodeNameError, AttributeValueError, DTypeError
         As :func:`copy_node`; nothing was copied.
     """
     with both_locked(source.session, target.session):
         source.session.require_alive()
         target.session.require_unfrozen("copy nodes", target.path)
         _refuse_itself(source, target)
-        _refuse_occupied(target, source.children_name())
         copier = _Copier(source.session, target.session, progress, source)
+        children = [(n, h) for n, h, _ in source.session.driver.scan(source.handle)]
+        _refuse_occupied(target, [name for name, _ in children])
         with _all_or_nothing(target):
-            for child, handle, _ in list(source.session.driver.scan(source.handle)):
-                copier.copy(handle, target.handle, child)
-            attrs = source.session.driver.read_attrs(source.handle)
+            for name, handle in children:
+                copier.copy(handle, target.handle, name)
+            attrs = copier.attributes(source.handle)
             for name in _OF_THE_FILE:
                 attrs.pop(name, None)
             target.session.driver.write_attrs(target.handle, attrs)
@@ -160,10 +171,13 @@ class _Copier:
         self._progress = progress
         self._total = size_of(top) if progress else 0
         self._done = 0
+        self._has_raw = Capability.RAW_NAMES in self._from.capabilities
         self._check(top.handle)
 
     def _check(self, handle: Handle) -> None:
         """Make sure that the target can hold everything, before anything is written."""
+        if self._has_raw:
+            self._check_names(handle)
         kind = self._from.kind(handle)
         if kind is NodeKind.GROUP:
             for _, child, _ in list(self._from.scan(handle)):
@@ -178,12 +192,40 @@ class _Copier:
             exc.node, exc.file = self._from.path(handle), self._from.location
             raise
 
+    def _check_names(self, handle: Handle) -> None:
+        """Make sure that all names are such as every library can read: PyTables dies of others."""
+        where, path = self._from.location, self._from.path(handle)
+        if not is_utf8(path):
+            raise NodeNameError(
+                "this name is not UTF-8, and is not written into another file",
+                file=where,
+                node=readable(path),
+                found=repr(path.rsplit("/", 1)[1]),
+                remedy="Give the node another name first: move_node().",
+            )
+        for name in self._from.attr_names(handle):
+            if not is_utf8(name):
+                raise AttributeValueError(
+                    "this attribute's name is not UTF-8, and is not written into another file",
+                    file=where,
+                    node=path,
+                    found=repr(name),
+                    remedy="Store the attribute by another name first.",
+                )
+
+    def attributes(self, handle: Handle) -> dict[str, Stored]:
+        """Return the attributes of a node as the target can hold them."""
+        found = self._from.read_attrs(handle)
+        if not self._has_raw or Capability.RAW_NAMES in self._to.capabilities:
+            return found
+        return {name: _reworded(name, value) for name, value in found.items()}
+
     def copy(self, handle: Handle, parent: Handle, name: str) -> Handle:
         """Copy one node, with everything below it, and return the copy's handle."""
         self._source.settle(handle)
         self._target.require_room(_HEADER_BYTES, kept=True)
         kind = self._from.kind(handle)
-        attrs = self._from.read_attrs(handle)
+        attrs = self.attributes(handle)
         if kind is NodeKind.GROUP:
             group = self._to.create_group(parent, name, attrs)
             for child, child_handle, _ in list(self._from.scan(handle)):
@@ -260,6 +302,14 @@ class _Copier:
         self._done += size
         if self._progress is not None:
             self._progress(min(self._done, self._total), self._total)
+
+
+def _reworded(name: str, value: Stored) -> Stored:
+    """Return text that is not UTF-8 in the form in which this package writes such."""
+    texts = value.flat if isinstance(value, np.ndarray) and value.dtype.kind == "U" else [value]
+    if all(is_utf8(text) for text in texts if isinstance(text, str)):
+        return value
+    return codec.encode(name, value)
 
 
 def _adapted(spec: ArraySpec, target: Session) -> ArraySpec:

@@ -16,6 +16,7 @@ from h5backends.attributes import stored_name
 from h5backends.chunks import block_chunks, stream_chunks
 from h5backends.conform import conform, plain_array
 from h5backends.errors import DataError, DTypeError, NodeExistsError, NodeNameError, ShapeError
+from h5backends.file_text import is_utf8
 from h5backends.nodes import CARRAY, EARRAY, GROUP, VLARRAY, StringARRAY
 from h5backends.session import Session
 from h5backends.storage import Storage
@@ -62,11 +63,8 @@ def check_name(name: object, parent: str, file: str) -> str:
         problem = f"{name!r} means a place in the tree and cannot be a name"
     elif "/" in name or "\0" in name:
         problem = f"the name {name!r} contains a slash or a NUL"
-    else:
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            problem = f"the name {name!r} is not valid text"
+    elif not is_utf8(name):
+        problem = f"the name {name!r} is not valid text"
     if problem is not None:
         raise NodeNameError(
             problem, file=file, node=parent, remedy="Replace it, for instance with an underscore."

@@ -20,6 +20,7 @@ from h5backends.block_buffer import BlockBuffer
 from h5backends.buffer import RaggedBuffer, RowBuffer
 from h5backends.drivers.base import Driver, SupportsFsync, SupportsSwmr
 from h5backends.errors import FileClosedError, H5Error, ReadOnlyError, StructureFrozenError
+from h5backends.file_text import is_of_bytes, is_utf8
 from h5backends.flusher import Flusher
 from h5backends.frame_buffer import FrameBuffer, are_frames
 from h5backends.heartbeat import Heartbeat
@@ -110,6 +111,12 @@ class Session:
             raise FileClosedError(
                 self._dead, file=self.driver.location, remedy="Open the file again."
             )
+
+    def may_name(self, text: str) -> bool:
+        """Tell whether a name or path is one that a node of this file may have."""
+        if text.isascii() or is_utf8(text):
+            return True
+        return Capability.RAW_NAMES in self.driver.capabilities and is_of_bytes(text)
 
     def require_writing(self) -> None:
         """Raise if the file is closed, or the last flush failed and flushing fails again."""

@@ -93,6 +93,9 @@ class Capability(Flag):
     """Several programs can make one array longer at a time, and each gets rows of its own."""
     PARALLEL = auto()
     """The ranks of an MPI program can write one file together (``comm=`` when it is opened)."""
+    RAW_NAMES = auto()
+    """Nodes and attributes whose names are not UTF-8, as other programs write them, can be
+    read; this package writes none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from h5backends.errors import (
     ShapeError,
     UnsupportedError,
 )
+from h5backends.file_text import decoded, encoded, is_utf8
 from h5backends.local_errors import os_error
 from h5backends.overlay import MendedFile
 from h5backends.pipeline import FilterStep
@@ -77,6 +78,7 @@ class H5pyDriver(Driver):
         | Capability.FSYNC
         | Capability.DIRECT_CHUNK
         | Capability.VIRTUAL
+        | Capability.RAW_NAMES
         | (Capability.PARALLEL if parallel.AVAILABLE else Capability.NONE)
     )
 
@@ -216,7 +218,7 @@ class H5pyDriver(Driver):
             return self._held[path]
         with self._translate(path):
             try:
-                handle = self._to_write(self._file[path], self._file.id, path)
+                handle = self._to_write(self._file[_stored(path)], self._file.id, path)
             except KeyError as exc:
                 raise self.translated(exc, path) from exc
         return self._hold(self._checked(handle, path), path)
@@ -229,7 +231,8 @@ class H5pyDriver(Driver):
 
     def path(self, handle: _Handle) -> str:
         with self._translate():
-            name: str | None = handle.name
+            raw: str | bytes | None = handle.name  # bytes where it is not UTF-8
+            name = decoded(raw) if isinstance(raw, bytes) else raw
             # HDF5 forgets the name of a removed node, but not those of the nodes below it, which
             # also keep the old ones when it moves.
             gone = name is None or (self._moved and not self._leads_to(name, handle))
@@ -240,7 +243,11 @@ class H5pyDriver(Driver):
         return name
 
     def _leads_to(self, path: str, handle: _Handle) -> bool:
-        return path in self._file and self.identity(self._file[path]) == self.identity(handle)
+        try:
+            found = self._file[_stored(path)]
+        except (KeyError, UnicodeDecodeError):
+            return False
+        return bool(self.identity(found) == self.identity(handle))
 
     def identity(self, handle: _Handle) -> Any:
         try:
@@ -266,18 +273,21 @@ class H5pyDriver(Driver):
 
     def child_names(self, group: h5py.Group) -> list[str]:
         with self._translate():
-            return sorted(group)
+            return sorted(map(decoded, group.id))
 
     def has_child(self, group: h5py.Group, name: str) -> bool:
         with self._translate():
-            return name in group
+            if is_utf8(name):
+                return name in group
+            raw = encoded(name)  # h5py asks HDF5 with text
+            return bool(group.id.links.exists(raw) and h5o.exists_by_name(group.id, raw))
 
     def child(self, group: h5py.Group, name: str) -> _Handle:
         if self._held is not None:
             return self.get(f"{self.path(group).rstrip('/')}/{name}")
         with self._translate(name):
             try:
-                handle = self._to_write(group[name], group.id, name)
+                handle = self._to_write(group[_stored(name)], group.id, name)
             except KeyError as exc:
                 raise self.translated(exc, f"{self.path(group).rstrip('/')}/{name}") from exc
         return self._checked(handle, name)
@@ -286,7 +296,7 @@ class H5pyDriver(Driver):
         """Give an array that may be written the chunk cache of a new one."""
         if self._mode == "r" or not isinstance(handle, h5py.Dataset):
             return handle
-        kept = with_own_cache(found := handle.id, parent, name.encode("utf-8", "surrogateescape"))
+        kept = with_own_cache(found := handle.id, parent, encoded(name))
         return handle if kept is found else h5py.Dataset(kept)
 
     def _missing(self, node: str) -> NodeNotFoundError:
@@ -306,8 +316,9 @@ class H5pyDriver(Driver):
         for raw in names:
             try:
                 node_id = h5o.open(group_id, raw)
-            except (KeyError, OSError):
-                # A soft or external link that leads nowhere is not a node.
+            except (KeyError, OSError, UnicodeDecodeError):
+                # A soft or external link that leads nowhere is not a node. (The last: h5py
+                # cannot word that when the name is not UTF-8.)
                 continue
             except FOREIGN as exc:
                 raise self.translated(exc) from exc
@@ -323,7 +334,7 @@ class H5pyDriver(Driver):
                 kind = self.kind(handle)
             except FOREIGN as exc:
                 raise self.translated(exc) from exc
-            yield raw.decode("utf-8", "surrogateescape"), handle, kind
+            yield decoded(raw), handle, kind
 
     def create_group(
         self, parent: h5py.Group, name: str, attrs: Mapping[str, Stored]
@@ -336,12 +347,12 @@ class H5pyDriver(Driver):
     def remove(self, handle: _Handle) -> None:
         path = self.path(handle)
         with self._translate(path):
-            del self._file[path]
+            del self._file[_stored(path)]
         self._moved = True
 
     def move(self, handle: _Handle, parent: h5py.Group, name: str) -> _Handle:
         with self._translate():
-            parent.move(self.path(handle), name)
+            parent.move(_stored(self.path(handle)), name)
             self._moved = True
             return parent[name]
 
@@ -589,6 +600,9 @@ class H5pyDriver(Driver):
             return FileClosedError(
                 "the file is closed", file=self._location, node=node, remedy="Open it again."
             )
+        if isinstance(exc, UnicodeDecodeError):  # HDF5's own words, with a name that is not UTF-8
+            text = exc.object.decode("utf-8", "backslashreplace")
+            exc = KeyError(text) if "doesn't exist" in text else OSError(text)
         if isinstance(exc, KeyError):
             return self._missing(node or "")
         if "already exists" in text:
@@ -603,6 +617,11 @@ class H5pyDriver(Driver):
         if isinstance(exc, TypeError) and ("dtype" in text or "conversion" in text):
             return DTypeError(text, file=self._location, node=node)
         return exc
+
+
+def _stored(name: str) -> str | bytes:
+    """Return a name or path as h5py takes it, which makes UTF-8 of text, and nothing else."""
+    return name if name.isascii() or is_utf8(name) else encoded(name)
 
 
 def _open(file: Any, location: str, mode: Mode, arguments: Mapping[str, Any]) -> h5py.File:

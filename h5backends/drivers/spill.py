@@ -22,6 +22,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from h5backends.file_text import decoded
 from h5backends.types import Stored
 
 __all__ = ["HIDDEN", "LIMIT", "is_hidden", "is_spilled", "join", "owned_by", "split", "visible"]
@@ -85,7 +86,7 @@ def join(name: str, stored: Mapping[str, Stored]) -> Stored:
     raw = b"".join(np.asarray(part, np.uint8).tobytes() for part in parts)
     kind = str(stored[_TYPE + name])
     if kind == "text":
-        return raw.decode("utf-8", "surrogateescape")
+        return decoded(raw)
     described = _ARRAY.fullmatch(kind)
     if described is None:
         return stored[name]

@@ -10,6 +10,7 @@ from h5backends import copying, creation
 from h5backends.errors import NodeExistsError, NodeKindError, NodeNameError, NodeNotFoundError
 from h5backends.facade.file import FileFacade
 from h5backends.nodes import CARRAY, GROUP, Node, make_node
+from h5backends.session import Session
 from h5backends.types import NodeKind
 
 __all__ = ["TreeFacade"]
@@ -51,9 +52,9 @@ class TreeFacade(FileFacade):
             if name is None:
                 return where
             where = where.path
-        path = _normalise(where, session.driver.location)
+        path = _normalise(where, session)
         if name is not None:
-            path = _normalise(f"{path.rstrip('/')}/{name}", session.driver.location)
+            path = _normalise(f"{path.rstrip('/')}/{name}", session)
         with session.lock:
             return make_node(session, session.driver.get(path))
 
@@ -260,8 +261,9 @@ class TreeFacade(FileFacade):
         return node[args] if args else node.read()
 
 
-def _normalise(path: str, file: str) -> str:
+def _normalise(path: str, session: Session) -> str:
     """Bring a path into the one form drivers take: absolute, single slashes, no dots."""
+    file = session.driver.location
     if not isinstance(path, str):
         raise NodeNameError(
             "a place in the file is a path or a node", file=file, found=type(path).__name__
@@ -269,8 +271,6 @@ def _normalise(path: str, file: str) -> str:
     parts = [part for part in path.split("/") if part]
     if any(part in {".", ".."} for part in parts):
         raise NodeNameError("a path cannot contain '.' or '..'", file=file, node=path)
-    try:
-        path.encode()
-    except UnicodeEncodeError as exc:
-        raise NodeNotFoundError("there is no such node", file=file, node=ascii(path)) from exc
+    if not session.may_name(path):
+        raise NodeNotFoundError("there is no such node", file=file, node=ascii(path))
     return "/" + "/".join(parts)

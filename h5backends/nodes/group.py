@@ -50,7 +50,7 @@ class GROUP(Node):
         session = self._session
         with session.lock:
             session.require_alive()
-            if not _is_name(name):  # which some libraries would take for a path
+            if not _is_name(name, session):  # which some libraries would take for a path
                 path = f"{self.path.rstrip('/')}/{name}"
                 raise NodeNotFoundError(
                     "there is no such node", file=session.driver.location, node=path
@@ -97,7 +97,7 @@ class GROUP(Node):
         session = self._session
         with session.lock:
             session.require_alive()
-            if _is_name(name):
+            if _is_name(name, session):
                 return session.driver.has_child(self._handle, name)
             if not isinstance(name, str) or "/" not in name:
                 return False
@@ -124,14 +124,10 @@ class GROUP(Node):
         return shown(self, children)
 
 
-def _is_name(name: object) -> TypeGuard[str]:
+def _is_name(name: object, session: Session) -> TypeGuard[str]:
     if not isinstance(name, str) or name in {"", ".", ".."} or "/" in name or "\0" in name:
         return False
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return session.may_name(name)
 
 
 _CLASSES: dict[NodeKind, type[Node]] = {

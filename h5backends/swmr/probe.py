@@ -15,6 +15,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from h5backends.file_text import decoded, encoded
+
 __all__ = ["main"]
 
 _BLOCK = 16 * 2**20
@@ -78,7 +80,7 @@ def _look(h5py: Any, file: Any, deadline: float) -> Iterator[dict[str, Any]]:
         path = waiting.pop()
         _say(at=path)
         try:
-            item = file[path]
+            item = file[encoded(path)]
             info = h5py.h5o.get_info(item.id)
         except _FOREIGN as exc:
             yield {"problem": f"{path}: {_words(exc)}"}
@@ -91,11 +93,8 @@ def _look(h5py: Any, file: Any, deadline: float) -> Iterator[dict[str, Any]]:
             yield _array(path, item, deadline)
         elif isinstance(item, h5py.Group):
             try:
-                names = [
-                    name
-                    for name in item
-                    if isinstance(item.get(name, getlink=True), h5py.HardLink)
-                ]
+                links, hard = item.id.links, h5py.h5l.TYPE_HARD
+                names = [decoded(raw) for raw in item.id if links.get_info(raw).type == hard]
             except _FOREIGN as exc:
                 yield {"problem": f"{path}: its members cannot be listed: {_words(exc)}"}
                 continue

@@ -206,7 +206,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal or pipe that lacks a character shows another instead of ending it all.
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors=console.REPLACEMENT)
     try:
         app(prog_name="h5backends")
     except KeyboardInterrupt:

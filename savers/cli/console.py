@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import logging
 import math
@@ -16,8 +17,10 @@ from typing import Any
 from rich.console import Console
 
 from h5backends.errors import FileBusyError, FileCrashedError, H5Error
+from h5backends.file_text import readable
 
 __all__ = [
+    "REPLACEMENT",
     "Exit",
     "Stop",
     "complain",
@@ -30,6 +33,19 @@ __all__ = [
     "quantity",
     "show_warnings",
 ]
+
+REPLACEMENT = "h5backends.replacement"
+"""How streams write what they cannot, for their ``errors``."""
+
+
+def _replacement(exc: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(exc, UnicodeEncodeError):
+        raise exc
+    text = readable(exc.object[exc.start : exc.end])
+    return text.encode(exc.encoding, "replace"), exc.end
+
+
+codecs.register_error(REPLACEMENT, _replacement)
 
 out = Console(highlight=False)
 """For what a command is asked for."""

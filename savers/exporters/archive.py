@@ -13,6 +13,7 @@ import numpy as np
 from h5backends.blocks import boxes
 from h5backends.errors import NodeKindError
 from h5backends.nodes import CARRAY, GROUP, VLARRAY, Node, StringARRAY
+from h5backends.types import packed
 from savers.exporters.base import Exporter, Progress
 from savers.exporters.belonging import arrays_below, belonging, lines_of, refreshed, rows_of
 from savers.loader import DataLoader
@@ -53,7 +54,8 @@ class NpzExporter(Exporter):
                 self._add(archive, array, told)
 
     def _add(self, archive: zipfile.ZipFile, array: CARRAY, told: _Teller) -> None:
-        key = array.path.lstrip("/")
+        # A name in the archive is UTF-8; other bytes in a path are written as escapes.
+        key = array.path.lstrip("/").encode("utf-8", "backslashreplace").decode()
 
         def member(name: str) -> IO[bytes]:
             return archive.open(name, "w", force_zip64=True)
@@ -66,9 +68,10 @@ class NpzExporter(Exporter):
             with member(f"{key}.lengths.npy") as file:
                 np.lib.format.write_array(file, lengths)
             with member(f"{key}.npy") as file:
-                _write_header(file, array.dtype, (int(lengths.sum()),))
+                dtype = packed(array.dtype)
+                _write_header(file, dtype, (int(lengths.sum()),))
                 for row in rows_of(array, len(lengths)):
-                    file.write(row.tobytes())
+                    file.write(np.asarray(row, dtype).tobytes())
         elif array.dtype.hasobject:  # text of variable length, which other programs write
             with member(f"{key}.json") as file:
                 file.write(_as_json(array.read().tolist()))
@@ -117,7 +120,7 @@ class _Teller:
 
 def _write_array(file: IO[bytes], array: CARRAY, told: _Teller) -> None:
     """Write an array block by block, in the order of its elements."""
-    shape, dtype = array.shape, array.dtype
+    shape, dtype = array.shape, packed(array.dtype)
     _write_header(file, dtype, shape)
     for box in boxes(shape, dtype.itemsize):
         block = np.asarray(array[box], dtype)
@@ -126,7 +129,11 @@ def _write_array(file: IO[bytes], array: CARRAY, told: _Teller) -> None:
 
 
 def _write_header(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
-    facts = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    facts = {
+        "descr": np.lib.format.dtype_to_descr(dtype),
+        "fortran_order": False,
+        "shape": shape,
+    }
     np.lib.format.write_array_header_2_0(file, facts)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from savers.plotting.text import plain
 from savers.view.model.choice import Part
 from savers.view.model.setup import Setup
 
@@ -73,6 +74,6 @@ class Colours:
     def add_bar(self, axes: Any, drawn: Any, setup: Setup) -> None:
         """Put the bar beside the axes as they are, not beside the place they could have had."""
         beside = axes.inset_axes((1.02, 0, 0.035, 1))
-        axes.figure.colorbar(drawn, cax=beside, label=setup.value.replace("$", r"\$"))
+        axes.figure.colorbar(drawn, cax=beside, label=plain(setup.value))
         if not self.values.count():
             axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", color="0.4")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from h5backends.nodes import CARRAY
 from savers.exporters.signals import signal_of
 from savers.plotting.axes import show_times
+from savers.plotting.text import plain
 from savers.view.model.choice import Part
 from savers.view.model.frames import CurveFrame
 from savers.view.model.setup import Setup
@@ -59,9 +60,14 @@ def draw_curve(
     colours = _colours(axes, count)
     notes = []
     for line in range(count):
-        name = setup.lines[line] if line < len(setup.lines) else str(line)
+        name = plain(setup.lines[line]) if line < len(setup.lines) else str(line)
         axes.plot(
-            x, frame.y[:, line], marker=marker, markersize=3, color=colours[line], label=name
+            x,
+            frame.y[:, line],
+            marker=marker,
+            markersize=3,
+            color=colours[line],
+            label=name,
         )
     errors = _errors(subject, frame)
     if errors is not None:

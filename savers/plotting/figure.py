@@ -11,6 +11,7 @@ from savers.plotting.choosing import Chosen
 from savers.plotting.curves import draw_curve
 from savers.plotting.images import draw_image
 from savers.plotting.points import draw_points
+from savers.plotting.text import plain
 from savers.view.model.choice import Kind, Part
 from savers.view.model.frames import CurveFrame, Frame, ImageFrame, PointsFrame, Window
 from savers.view.model.setup import picture_of, setup_of
@@ -116,24 +117,19 @@ def figure_of(source: Source, chosen: Chosen, look: Look) -> Any:
         title = look.title
         if title is None:
             title = "\n".join(filter(None, [setup.title, ", ".join(chosen.places)]))
-        panels[0].set_title(_plain(title), loc="left")
+        panels[0].set_title(plain(title), loc="left")
         caption = "  ·  ".join(filter(None, [look.caption, *notes]))
         if caption:
-            figure.supxlabel(_plain(caption), fontsize=6.5, color="0.4", ha="left", x=0.01)
+            figure.supxlabel(plain(caption), fontsize=6.5, color="0.4", ha="left", x=0.01)
     return figure
-
-
-def _plain(text: str) -> str:
-    """Keep matplotlib from taking a dollar sign for mathematics."""
-    return text.replace("$", r"\$")
 
 
 def _draw(axes: Any, source: Source, chosen: Chosen, part: Part | None, look: Look) -> list[str]:
     setup = setup_of(chosen.array, chosen.way, part)
     subject = Subject(source, chosen.array, chosen.choice, chosen.indexes, part)
     frame = _frame(subject, look)
-    axes.set_xlabel(_plain(setup.x))
-    axes.set_ylabel(_plain(setup.y))
+    axes.set_xlabel(plain(setup.x))
+    axes.set_ylabel(plain(setup.y))
     if chosen.choice.kind is Kind.CURVE and isinstance(frame, CurveFrame):
         notes = draw_curve(axes, subject, setup, frame, look.log)
     elif isinstance(frame, ImageFrame):

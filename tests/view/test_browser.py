@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -241,6 +242,21 @@ def test_hostile_names_are_only_text(served: Any, browser: Any, tmp_path: Path) 
     until(lambda: browser.points() == 5, "a curve")
     assert evil in browser.model("slider0", ".title")
     assert browser.value("window.hacked") is None
+
+
+def test_text_in_latin_1_is_readable(served: Any, browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "old.h5"
+    with h5py.File(path, "w") as file:
+        group = h5py.Group(h5py.h5g.create(file.id, "Gerät".encode("latin-1")))
+        group["trace"] = np.arange(5.0)
+        group["trace"].attrs["units"] = np.bytes_("µm".encode("latin-1"))
+    browser.open(served(path))
+    until(lambda: "Gerät" in browser.rows(), "the tree")
+    browser.click("Gerät")
+    until(lambda: "trace" in browser.rows(), "the group opened")
+    browser.click("trace")
+    until(lambda: browser.points() == 5, "a curve")
+    assert browser.find("µm")
 
 
 def test_tables_show_what_there_is_now(served: Any, browser: Any, tmp_path: Path) -> None:

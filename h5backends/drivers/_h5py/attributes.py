@@ -11,6 +11,7 @@ from h5py import h5a, h5s, h5t
 
 from h5backends.drivers import spill
 from h5backends.drivers._h5py import bits
+from h5backends.file_text import decoded, encoded
 from h5backends.types import Stored
 
 __all__ = ["delete", "names", "overwrite", "read", "read_all", "write"]
@@ -43,7 +44,7 @@ def read(node: _ObjectID, name: str) -> Stored:
     KeyError
         There is none of this name.
     """
-    raw = name.encode("utf-8", "surrogateescape")
+    raw = encoded(name)
     if not h5a.exists(node, raw):
         raise KeyError(name)
     if h5a.exists(node, _spill_mark(name)):
@@ -81,7 +82,7 @@ def write(node: _ObjectID, values: Mapping[str, Stored]) -> None:
 
 
 def _write(node: _ObjectID, name: str, value: Stored) -> None:
-    raw = name.encode()
+    raw = encoded(name)
     if overwrite(node, name, value):
         return
     array, kind, space = _prepare(value)
@@ -105,7 +106,7 @@ def delete(node: _ObjectID, name: str) -> None:
     KeyError
         There is none of this name.
     """
-    raw = name.encode()
+    raw = encoded(name)
     if not h5a.exists(node, raw):
         raise KeyError(name)
     h5a.delete(node, raw)
@@ -118,16 +119,16 @@ def _drop_parts(node: _ObjectID, name: str) -> None:
         found: list[str] = []
         h5a.iterate(node, lambda other: found.append(_text(other)))
         for part in spill.owned_by(name, found):
-            h5a.delete(node, part.encode())
+            h5a.delete(node, encoded(part))
 
 
 def _spill_mark(name: str) -> bytes:
-    return (spill.HIDDEN + "TYPE." + name).encode("utf-8", "surrogateescape")
+    return encoded(spill.HIDDEN + "TYPE." + name)
 
 
 def overwrite(node: _ObjectID, name: str, value: Stored) -> bool:
     """Replace an attribute in place; False if there is none of the same type and shape."""
-    raw = name.encode()
+    raw = encoded(name)
     if not h5a.exists(node, raw):
         return False
     array, kind, _ = _prepare(value)
@@ -141,14 +142,14 @@ def overwrite(node: _ObjectID, name: str, value: Stored) -> bool:
 def _prepare(value: Stored) -> tuple[np.ndarray[Any, Any], Any, Any]:
     """Return the value as an array that HDF5 takes, with its type and space in the file."""
     if isinstance(value, str):
-        array = np.array(value.encode(), dtype=_TEXT)
+        array = np.array(encoded(value), dtype=_TEXT)
         return array, _TEXT_TYPE, h5s.create(h5s.SCALAR)
     array = np.asarray(value)
     if array.dtype.kind == "U":
-        encoded = np.empty(array.shape, dtype=_TEXT)
+        raw = np.empty(array.shape, dtype=_TEXT)
         for index, text in np.ndenumerate(array):
-            encoded[index] = str(text).encode()
-        return encoded, _TEXT_TYPE, _space(array.shape)
+            raw[index] = encoded(str(text))
+        return raw, _TEXT_TYPE, _space(array.shape)
     array = np.require(array, requirements="C")
     return array, h5t.py_create(array.dtype, logical=True), _space(array.shape)
 
@@ -213,4 +214,4 @@ def _read_text(attribute: h5a.AttrID, kind: h5t.TypeStringID) -> Stored:
 def _text(raw: bytes | str | None) -> str:
     if isinstance(raw, str):
         return raw
-    return (raw or b"").decode("utf-8", "surrogateescape")
+    return decoded(raw or b"")

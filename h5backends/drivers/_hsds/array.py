@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from h5backends.chunks import block_chunks
 from h5backends.drivers._hsds import types
 from h5backends.errors import UnsupportedError
+from h5backends.file_text import decoded, encoded
 from h5backends.types import ArraySpec, Filters, NodeKind
 
 __all__ = ["CODECS", "Array", "creation"]
@@ -199,7 +200,7 @@ def _fill_json(fill: NDArray[Any]) -> Any:
     if isinstance(value, complex):
         return [value.real, value.imag]
     if isinstance(value, bytes):
-        return value.decode("utf-8", "surrogateescape")
+        return decoded(value)
     return value
 
 
@@ -209,6 +210,6 @@ def _fill_value(described: Any, dtype: np.dtype[Any]) -> Any:
     elif dtype.names:
         described = tuple(described)
     elif dtype.kind == "S":
-        described = described.encode("utf-8", "surrogateescape")
+        described = encoded(described)
     value: Any = np.array(described, dtype)
     return value[()]

@@ -7,7 +7,7 @@ of PyTables' files can hold are spread as :mod:`~h5backends.drivers.spill` says.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -47,22 +47,15 @@ class Attributes:
         self._set = AttributeSet(self._writer)
         self._texts = TextWriter(file.direct) if file.direct is not None else None
         self._reader: Direct | ThroughExtension = ThroughExtension(file.direct)
-        if file.direct is not None and not self._made_by_pytables(file):
-            self._reader = file.direct
-
-    def _made_by_pytables(self, file: H5File) -> bool:
-        if file._v_new:
-            return True
-        root = Group(file, file, "/").open()
-        try:
-            return "PYTABLES_FORMAT_VERSION" in self.stored_names(root)
-        finally:
-            root.close()
+        self._lists: Callable[[Any], list[str]] = self._set._g_list_attr
+        if file.direct is not None and not _made_by_pytables(file, file.direct):
+            # The extension dies of names that are not UTF-8, which other programs may write.
+            self._reader = direct = file.direct
+            self._lists = lambda node: direct.attribute_names(node._v_objectid)
 
     def stored_names(self, node: Any) -> list[str]:
         """List the names of all attributes in the file, in no order."""
-        names: list[str] = self._set._g_list_attr(node)
-        return names
+        return self._lists(node)
 
     def names(self, node: Any) -> list[str]:
         """List the names of a node's attributes, sorted."""
@@ -162,6 +155,16 @@ class Attributes:
         self._writer._v_objectid = node._v_objectid
         for part in [name, *spill.owned_by(name, names)]:
             self._set._g_remove(self._writer, part)
+
+
+def _made_by_pytables(file: H5File, direct: Direct) -> bool:
+    if file._v_new:
+        return True
+    root = Group(file, file, "/").open()
+    try:
+        return bool(direct.H5Aexists(root._v_objectid, b"PYTABLES_FORMAT_VERSION") > 0)
+    finally:
+        root.close()
 
 
 def _is_text(value: Stored) -> TypeGuard[str | NDArray[np.str_]]:

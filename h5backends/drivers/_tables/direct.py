@@ -26,6 +26,7 @@ import numpy as np
 import tables
 from tables import hdf5extension
 
+from h5backends.file_text import decoded, encoded
 from h5backends.types import Stored
 
 __all__ = ["Direct", "find"]
@@ -100,6 +101,15 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
 """HDF5's functions -> type of the result, types of the arguments (as in HDF5 1.10 and later)."""
 
 
+_ITERATE = {
+    "iterate_links": ("H5Literate2", "H5Literate"),
+    "iterate_attributes": ("H5Aiterate2",),
+}
+"""What goes through names, and what HDF5 calls it; newer versions first."""
+_Visit = ctypes.PYFUNCTYPE(c_int, _ID, c_char_p, c_void_p, c_void_p)
+_BY_NAME, _NATIVE_ORDER = 0, 2
+
+
 class _UnreadableError(Exception):
     """The attribute is of a type that is not read here; the message names it."""
 
@@ -118,6 +128,11 @@ class Direct:
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments
             setattr(self, name, function)
+        for name, symbols in _ITERATE.items():
+            function = getattr(library, next(s for s in symbols if hasattr(library, s)))
+            function.restype = c_int
+            function.argtypes = (_ID, c_int, c_int, POINTER(c_uint64), _Visit, c_void_p)
+            setattr(self, name, function)
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(name)
@@ -131,9 +146,28 @@ class Direct:
         self.H5Fget_name(file_id, name, len(name))
         return size > 0 and name.value in {path.encode(), os.fsencode(path)}
 
+    def link_names(self, group_id: int) -> list[bytes]:
+        """List the names in a group, in no order."""
+        return self._names(self.iterate_links, group_id)
+
+    def attribute_names(self, object_id: int) -> list[str]:
+        """List the names of an object's attributes, in no order."""
+        return [decoded(name) for name in self._names(self.iterate_attributes, object_id)]
+
+    def _names(self, iterate: Any, object_id: int) -> list[bytes]:
+        found: list[bytes] = []
+
+        def visit(_: int, name: bytes, *__: Any) -> int:
+            found.append(name)
+            return 0
+
+        if iterate(object_id, _BY_NAME, _NATIVE_ORDER, None, _Visit(visit), None) < 0:
+            raise tables.HDF5ExtError("cannot list names")
+        return found
+
     def open(self, parent_id: int, name: str) -> int:
         """Open the object of this name or path."""
-        found: int = self.H5Oopen(parent_id, name.encode(), 0)
+        found: int = self.H5Oopen(parent_id, encoded(name), 0)
         if found < 0:
             raise tables.HDF5ExtError(f"cannot open {name!r}")
         return found
@@ -148,7 +182,7 @@ class Direct:
 
     def read_one(self, node: Any, name: str) -> Stored:
         """Return one attribute of an open object which is there."""
-        attribute = self.H5Aopen(node._v_objectid, name.encode(), 0)
+        attribute = self.H5Aopen(node._v_objectid, encoded(name), 0)
         if attribute < 0:
             raise tables.HDF5ExtError(f"cannot open the attribute {name!r}")
         kind = self.H5Aget_type(attribute)
@@ -297,7 +331,7 @@ class Direct:
 
 
 def _decoded(raw: bytes) -> str:
-    return raw.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+    return decoded(raw.partition(b"\0")[0])
 
 
 def _name_of(class_: int) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tables import hdf5extension, utilsextension
 
 from h5backends.drivers._tables.direct import Direct
+from h5backends.file_text import decoded
 from h5backends.types import Stored
 
 __all__ = ["AttributeSet", "Subject", "ThroughExtension", "is_boolean"]
@@ -169,7 +170,7 @@ class ThroughExtension:
 
 
 def _decoded(raw: bytes) -> str:
-    return bytes(raw).partition(b"\0")[0].decode("utf-8", "surrogateescape")
+    return decoded(bytes(raw).partition(b"\0")[0])
 
 
 def _text_array(value: NDArray[Any]) -> NDArray[np.str_]:

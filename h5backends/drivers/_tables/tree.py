@@ -15,7 +15,8 @@ from h5backends.drivers._tables.lowlevel import (
     inferred_class,
     is_chunked,
 )
-from h5backends.errors import NodeKindError, NodeNotFoundError
+from h5backends.errors import FileFormatError, NodeKindError, NodeNotFoundError
+from h5backends.file_text import decoded, is_utf8
 from h5backends.types import NodeKind, Stored
 
 __all__ = ["KIND", "TablesHandle", "Tree", "join"]
@@ -193,7 +194,9 @@ class Tree:
 
     def children(self, handle: TablesHandle) -> dict[str, type[Group] | type[Dataset]]:
         """Return the names of a group's children, sorted, and what each is."""
-        groups, leaves, links, _ = self.group(handle).content()
+        group = self.group(handle)
+        self._check_names(group, handle.path)
+        groups, leaves, links, _ = group.content()
         found: dict[str, Any] = dict.fromkeys(groups, Group)
         found.update(dict.fromkeys(leaves, Dataset))
         for name in links:
@@ -202,6 +205,19 @@ class Tree:
             if self.has(path):
                 found[name] = self._target(path)
         return dict(sorted(found.items()))
+
+    def _check_names(self, group: Group, path: str) -> None:
+        """Refuse a group with names that are not UTF-8, of which the extension would die."""
+        direct = self.file.direct
+        names = direct.link_names(group._v_objectid) if direct is not None else []
+        for name in names:
+            if not name.isascii() and not is_utf8(decoded(name)):
+                raise FileFormatError(
+                    "PyTables cannot read names that are not UTF-8",
+                    node=path,
+                    found=repr(name),
+                    remedy="Open the file with the driver 'h5py'.",
+                )
 
     def _target(self, path: str) -> type[Group] | type[Dataset] | None:
         """Return what a soft link leads to, None for nothing."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from h5backends.errors import H5Error
+from h5backends.file_text import readable
 from h5backends.nodes import CARRAY, EARRAY, GROUP, VLARRAY, Node
 from savers.axis import AxisSaverLoader
 from savers.enums import DataType
@@ -151,6 +152,7 @@ def titled(label: str, units: str) -> str:
 
 def signed(units: str) -> str:
     """Return a unit with the sign that people write for it."""
+    units = readable(units)
     return f"µ{units[1:]}" if units in _MICRO else _SIGNS.get(units, units)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from h5backends.file_text import readable
 from h5backends.nodes import VLARRAY, StringARRAY
 from savers.view.model.dims import Array
 from savers.view.model.frames import TableFrame, Window
@@ -94,5 +95,5 @@ def shortened(value: Any) -> str:
         text = np.array2string(value, threshold=20, max_line_width=10_000, precision=8)
     else:
         text = str(value)
-    text = " ".join(text.split())
+    text = " ".join(readable(text).split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from h5backends.errors import H5Error
+from h5backends.file_text import readable
 from h5backends.nodes import CARRAY, EARRAY, GROUP, VLARRAY, Node, StringARRAY
 from savers.low_level import H5SaverLowLevel
 from savers.management import child
@@ -162,11 +163,7 @@ def attributes_of(node: Node) -> list[tuple[str, str]]:
         found.append(("shape", " x ".join(map(str, node.shape)) or "a single value"))
         if not isinstance(node, VLARRAY):
             found.append(("type", str(node.dtype)))
-            size = node.nbytes
-            step = min(4, int(math.log(size, 1000))) if size else 0
-            found.append(
-                ("size", f"{size / 1000**step:.4g} {('B', 'kB', 'MB', 'GB', 'TB')[step]}")
-            )
+            found.append(("size", _bytes(node.nbytes)))
             if node.chunks:
                 found.append(("chunks", " x ".join(map(str, node.chunks))))
             if node.filters.codec:
@@ -174,7 +171,7 @@ def attributes_of(node: Node) -> list[tuple[str, str]]:
     shown = {name for name, _ in found} | {"dtype"}
     for name, value in node.attrs.to_dict().items():
         if name not in _HIDDEN and name not in shown:
-            found.append((name, shortened(value)))
+            found.append((readable(name), shortened(value)))
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from html import escape
 
+from h5backends.file_text import readable
 from h5backends.heartbeat import WriterState
 from savers.view.model.progress import Progress
 from savers.view.model.source import Standing
@@ -30,11 +31,12 @@ _BADGE = "color:white;border-radius:9px;padding:2px 10px;font-weight:600;backgro
 
 def paragraph(text: str) -> str:
     """Return text of a file as it may stand on a page."""
-    return escape(text)
+    return escape(readable(text))
 
 
 def literal(text: str) -> str:
     """Return text of a file as it may stand in a plot: without marks that begin a formula."""
+    text = readable(text)
     for mark in ("$$", r"\(", r"\["):
         text = text.replace(mark, f"{mark[0]}{_NOTHING}{mark[1]}")
     return text
@@ -112,5 +114,5 @@ def log_text(lines: Iterable[str]) -> str:
         "border-radius:4px;padding:4px 8px;background:#f6f8fa"
     )
     # Its last element stands on top, and it is scrolled to its first.
-    rows = "".join(f"<div>{escape(line)}</div>" for line in reversed(list(lines)))
+    rows = "".join(f"<div>{paragraph(line)}</div>" for line in reversed(list(lines)))
     return f'<div style="{style}">{rows}</div>'
