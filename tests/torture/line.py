@@ -29,14 +29,14 @@ def main() -> None:
     except CannotBeDoneError as exc:
         course.finding.skipped = str(exc)
     except KeyboardInterrupt:
+        _end_children()
         sys.exit(130)
     finally:
-        _end_children()
         course.publish()
 
 
 def _end_children() -> None:
-    """Leave nothing to others: Ctrl-C while a program starts has nobody who knows of it."""
+    """Wait for programs that nobody knows of: Ctrl-C came while they were being started."""
     children = psutil.Process().children()
     for child in children:
         with contextlib.suppress(psutil.Error):
