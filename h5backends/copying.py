@@ -177,10 +177,12 @@ class _Copier:
     def _check(self, handle: Handle) -> None:
         """Make sure that the target can hold everything, before anything is written."""
         if self._has_raw:
-            self._check_names(handle)
+            self._check_attribute_names(handle)
         kind = self._from.kind(handle)
         if kind is NodeKind.GROUP:
-            for _, child, _ in list(self._from.scan(handle)):
+            for name, child, _ in list(self._from.scan(handle)):
+                if not is_utf8(name):
+                    raise self._not_written(name, self._from.path(child))
                 self._check(child)
             return
         spec = self._from.spec(handle)
@@ -192,26 +194,26 @@ class _Copier:
             exc.node, exc.file = self._from.path(handle), self._from.location
             raise
 
-    def _check_names(self, handle: Handle) -> None:
-        """Make sure that all names are such as every library can read: PyTables dies of others."""
-        where, path = self._from.location, self._from.path(handle)
-        if not is_utf8(path):
-            raise NodeNameError(
-                "this name is not UTF-8, and is not written into another file",
-                file=where,
-                node=readable(path),
-                found=repr(path.rsplit("/", 1)[1]),
-                remedy="Give the node another name first: move_node().",
-            )
+    def _check_attribute_names(self, handle: Handle) -> None:
         for name in self._from.attr_names(handle):
             if not is_utf8(name):
                 raise AttributeValueError(
                     "this attribute's name is not UTF-8, and is not written into another file",
-                    file=where,
-                    node=path,
+                    file=self._from.location,
+                    node=readable(self._from.path(handle)),
                     found=repr(name),
                     remedy="Store the attribute by another name first.",
                 )
+
+    def _not_written(self, name: str, path: str) -> NodeNameError:
+        """Return the error for a name that not every library can read: PyTables dies of it."""
+        return NodeNameError(
+            "this name is not UTF-8, and is not written into another file",
+            file=self._from.location,
+            node=readable(path),
+            found=repr(name),
+            remedy="Give the node another name first: move_node().",
+        )
 
     def attributes(self, handle: Handle) -> dict[str, Stored]:
         """Return the attributes of a node as the target can hold them."""

@@ -277,9 +277,10 @@ class H5pyDriver(Driver):
 
     def has_child(self, group: h5py.Group, name: str) -> bool:
         with self._translate():
-            if is_utf8(name):
-                return name in group
-            raw = encoded(name)  # h5py asks HDF5 with text
+            raw = _stored(name)
+            if isinstance(raw, str):
+                return raw in group
+            # h5py makes text of the bytes again before it asks HDF5.
             return bool(group.id.links.exists(raw) and h5o.exists_by_name(group.id, raw))
 
     def child(self, group: h5py.Group, name: str) -> _Handle:

@@ -62,12 +62,7 @@ def draw_curve(
     for line in range(count):
         name = plain(setup.lines[line]) if line < len(setup.lines) else str(line)
         axes.plot(
-            x,
-            frame.y[:, line],
-            marker=marker,
-            markersize=3,
-            color=colours[line],
-            label=name,
+            x, frame.y[:, line], marker=marker, markersize=3, color=colours[line], label=name
         )
     errors = _errors(subject, frame)
     if errors is not None:

@@ -1,4 +1,4 @@
-"""Attributes read by direct calls into the HDF5 library that PyTables is linked with.
+"""What PyTables' extension cannot do, by direct calls into the HDF5 library it is linked with.
 
 PyTables' extension cannot say what type an attribute has before it reads it, and then reads some
 wrongly: other byte orders unswapped, HDF5 booleans as None, padded compounds beyond its buffer,
@@ -60,6 +60,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "H5Acreate2": (_ID, (_ID, c_char_p, _ID, _ID, _ID, _ID)),
     "H5Adelete": (c_int, (_ID, c_char_p)),
     "H5Aexists": (c_int, (_ID, c_char_p)),
+    "H5Aget_num_attrs": (c_int, (_ID,)),
     "H5Aget_space": (_ID, (_ID,)),
     "H5Aget_storage_size": (c_uint64, (_ID,)),
     "H5Aget_type": (_ID, (_ID,)),
@@ -70,6 +71,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "H5Dset_extent": (c_int, (_ID, c_void_p)),
     "H5Dvlen_reclaim": (c_int, (_ID, _ID, _ID, c_void_p)),
     "H5Fget_name": (ctypes.c_ssize_t, (_ID, c_char_p, c_size_t)),
+    "H5Gget_info": (c_int, (_ID, c_void_p)),
     "H5Iget_type": (c_int, (_ID,)),
     "H5Oclose": (c_int, (_ID,)),
     "H5Oopen": (_ID, (_ID, c_char_p, _ID)),
@@ -108,6 +110,8 @@ _ITERATE = {
 """What goes through names, and what HDF5 calls it; newer versions first."""
 _Visit = ctypes.PYFUNCTYPE(c_int, _ID, c_char_p, c_void_p, c_void_p)
 _BY_NAME, _NATIVE_ORDER = 0, 2
+_GROUP_INFO_WORDS = 4
+"""Size of what HDF5 tells of a group, in words of 8 bytes; the second is the number of links."""
 
 
 class _UnreadableError(Exception):
@@ -148,21 +152,26 @@ class Direct:
 
     def link_names(self, group_id: int) -> list[bytes]:
         """List the names in a group, in no order."""
-        return self._names(self.iterate_links, group_id)
+        info = (c_uint64 * _GROUP_INFO_WORDS)()
+        self.H5Gget_info(group_id, info)
+        return self._names(self.iterate_links, group_id, info[1])
 
     def attribute_names(self, object_id: int) -> list[str]:
         """List the names of an object's attributes, in no order."""
-        return [decoded(name) for name in self._names(self.iterate_attributes, object_id)]
+        count = self.H5Aget_num_attrs(object_id)
+        return list(map(decoded, self._names(self.iterate_attributes, object_id, count)))
 
-    def _names(self, iterate: Any, object_id: int) -> list[bytes]:
+    def _names(self, iterate: Any, object_id: int, count: int) -> list[bytes]:
         found: list[bytes] = []
 
         def visit(_: int, name: bytes, *__: Any) -> int:
             found.append(name)
             return 0
 
-        if iterate(object_id, _BY_NAME, _NATIVE_ORDER, None, _Visit(visit), None) < 0:
-            raise tables.HDF5ExtError("cannot list names")
+        failed = iterate(object_id, _BY_NAME, _NATIVE_ORDER, None, _Visit(visit), None) < 0
+        # What a signal handler raises at the first line of the call back is lost in there.
+        if failed or len(found) != count:
+            raise tables.HDF5ExtError("the names were not listed to their end")
         return found
 
     def open(self, parent_id: int, name: str) -> int:

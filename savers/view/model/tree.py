@@ -121,10 +121,10 @@ class Tree:
                 detail = "cannot be opened" if node is None else _detail(node)
             except H5Error as exc:
                 node, detail = None, exc.what
-            row = Row(path, name, detail, level, isinstance(node, GROUP))
+            row = Row(path, readable(name), detail, level, isinstance(node, GROUP))
             self._known[path] = row
         is_open = row.is_group and path in self._open
-        return row if not is_open else Row(path, name, row.detail, level, True, True)
+        return row if not is_open else Row(path, row.name, row.detail, level, True, True)
 
 
 def _parent(path: str) -> str:

@@ -18,6 +18,7 @@ from bokeh.models import CustomJS, Div, Select, Toggle
 from bokeh.models import Slider as SliderWidget
 
 from h5backends.errors import H5Error
+from h5backends.file_text import readable
 from savers.view.model.choice import Part
 from savers.view.model.frames import CurveFrame, Frame, ImageFrame, PointsFrame
 from savers.view.model.setup import Setup, Slider
@@ -91,7 +92,7 @@ class Page:
             stylesheets=[":host > .bk-clearfix { display: block; width: 100%; }"],
         )
         self._connect()
-        doc.title = viewer.source.address.name
+        doc.title = readable(viewer.source.address.name)
         doc.add_root(self._arranged())
         doc.on_session_destroyed(self._end)
         doc.add_next_tick_callback(self._start)
@@ -219,7 +220,7 @@ class Page:
         if drawn == self._drawn:
             return  # the same as before, in a file that was opened anew: what is seen stays
         self._drawn = drawn
-        self._ways.options = [(str(n), title) for n, title in enumerate(setup.ways)]
+        self._ways.options = [(str(n), readable(title)) for n, title in enumerate(setup.ways)]
         self._ways.value = str(setup.way)
         self._parts.options = [part.value for part in setup.parts]
         self._parts.visible = bool(setup.parts)

@@ -7,7 +7,6 @@ from typing import Any
 from bokeh.layouts import column
 from bokeh.models import ColumnDataSource, DataTable, Div, TableColumn, TextInput
 
-from h5backends.file_text import readable
 from savers.view.model.tree import Row
 from savers.view.model.viewer import Viewer
 from savers.view.page.tables import live_table
@@ -54,7 +53,7 @@ class TreeTable:
         self._rows = rows
         self._busy = True
         self._nodes.data = {
-            "name": [_INDENT * row.level + _sign(row) + readable(row.name) for row in rows],
+            "name": [_INDENT * row.level + _sign(row) + row.name for row in rows],
             "detail": [row.detail for row in rows],
         }
         self._mark(chosen)

@@ -78,9 +78,9 @@ def headline(name: str, standing: Standing, progress: Progress, now: float) -> s
     word, colour = _STATES[standing.writer]
     if standing.trouble:
         word, colour = "not readable", "#cf222e"
-    parts = [f"<b>{escape(name)}</b>", f'<span style="{_BADGE}{colour}">{word}</span>']
+    parts = [f"<b>{paragraph(name)}</b>", f'<span style="{_BADGE}{colour}">{word}</span>']
     if standing.trouble:
-        parts.append(escape(f"{standing.trouble}. {standing.remedy}"))
+        parts.append(paragraph(f"{standing.trouble}. {standing.remedy}"))
     else:
         if meaning := _MEANING.get(standing.writer, ""):
             parts.append(escape(meaning))
