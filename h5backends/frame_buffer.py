@@ -44,12 +44,13 @@ class FrameBuffer(RowBuffer):
         See :class:`RowBuffer`.
     """
 
-    __slots__ = ("_append_frame",)
+    __slots__ = ("_append_frame", "_require_room")
 
     def __init__(
         self, session: Session, handle: Handle, spec: ArraySpec, storage: Storage
     ) -> None:
         super().__init__(session, handle, spec, storage)
+        self._require_room = session.require_room
         appender = self._appender
         self._append_frame = (
             appender.append_frame if isinstance(appender, FrameAppender) else self._append_as_block
@@ -72,7 +73,7 @@ class FrameBuffer(RowBuffer):
                 self._append_block(value[np.newaxis])
                 return
             session, base = self._session, self._base
-            session.require_room(self._row_bytes, self._packed)
+            self._require_room(self._row_bytes, self._packed)
             try:
                 self._append_frame(base, value)
             except BaseException as exc:

@@ -517,7 +517,8 @@ class H5pyDriver(Driver):
                 node=handle.name,
                 remedy="Take them with reserve(), all ranks together, and write each its own.",
             )
-        return appender_for(handle.id, self.spec(handle), self.translated, self._writing)
+        library = self._tap.library if self._tap else None
+        return appender_for(handle.id, self.spec(handle), self.translated, self._writing, library)
 
     def filter_steps(self, handle: h5py.Dataset) -> tuple[FilterStep, ...]:
         """Return the filters of an array in their order."""

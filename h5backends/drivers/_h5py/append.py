@@ -8,9 +8,11 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from h5py import h5d, h5s
+from h5py._objects import phil
 from numpy.typing import NDArray
 
 from h5backends.drivers.base import Appender, no_filters
+from h5backends.drivers.frame_writer import FrameWriter, frame_writer
 from h5backends.pipeline import Packed, as_array
 from h5backends.types import ArraySpec
 
@@ -27,6 +29,7 @@ def appender_for(
     spec: ArraySpec,
     translated: Translated,
     guard: AbstractContextManager[None],
+    library: Any,
 ) -> Appender:
     """Choose the fastest safe way to the end of a dataset.
 
@@ -40,16 +43,24 @@ def appender_for(
         Turns what h5py raises into this package's errors.
     guard : context manager
         To be in while h5py is at work.
+    library : ctypes library or None
+        The HDF5 library, if its functions can be called directly.
     """
     whole_rows = spec.chunks is not None and spec.chunks[1:] == spec.shape[1:]
     if whole_rows and no_filters(spec) and 0 not in spec.shape[1:]:
-        kind = _FrameAppender if spec.chunks and spec.chunks[0] == 1 else _ChunkAppender
-        return kind(dataset, spec, translated, guard)
+        write = None
+        if spec.chunks and spec.chunks[0] == 1:
+            write = frame_writer(library, dataset.id, spec.shape[1:])
+        if write is not None:
+            return _FrameAppender(dataset, spec, translated, guard, write)
+        return _ChunkAppender(dataset, spec, translated, guard)
     return _Appender(dataset, spec, translated, guard)
 
 
 class _Appender:
     """Every row through a hyperslab: right for any chunk shape."""
+
+    __slots__ = ("_chunk", "_guard", "_id", "_memory_type", "_origin", "_row_shape", "_translated")
 
     def __init__(
         self,
@@ -93,6 +104,8 @@ class _Appender:
 class _ChunkAppender(_Appender):
     """Whole chunks directly, what is left before and behind them through a hyperslab."""
 
+    __slots__ = ()
+
     def _put(self, start: int, rows: NDArray[Any]) -> None:
         chunk, stop = self._chunk, start + len(rows)
         position = start
@@ -109,14 +122,36 @@ class _ChunkAppender(_Appender):
 
 
 class _FrameAppender(_ChunkAppender):
-    """Chunks of one row each."""
+    """Chunks of one row each, around h5py too.
+
+    Parameters
+    ----------
+    dataset, spec, translated, guard
+        As for :func:`appender_for`.
+    write : callable
+        See :func:`h5backends.drivers.frame_writer.frame_writer`.
+    """
+
+    __slots__ = ("_write_frame",)
+
+    def __init__(
+        self,
+        dataset: h5d.DatasetID,
+        spec: ArraySpec,
+        translated: Translated,
+        guard: AbstractContextManager[None],
+        write: FrameWriter,
+    ) -> None:
+        super().__init__(dataset, spec, translated, guard)
+        self._write_frame = write
 
     def append_frame(self, start: int, frame: NDArray[Any]) -> None:
-        dataset = self._id
         try:
-            with self._guard:
-                dataset.set_extent((start + 1, *self._row_shape))
-                dataset.write_direct_chunk((start, *self._origin), frame)
+            with self._guard, phil:  # h5py's lock, as in each of its own calls
+                if not self._write_frame(start, frame):
+                    # h5py says what is wrong.
+                    self._id.set_extent((start + 1, *self._row_shape))
+                    self._id.write_direct_chunk((start, *self._origin), frame)
         except FOREIGN as exc:
             raise self._translated(exc) from exc
 

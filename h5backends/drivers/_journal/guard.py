@@ -70,6 +70,11 @@ class _Guard:
         handlers back.
     """
 
+    __slots__ = (
+        "_collecting", "_found", "_inside", "_lock", "_main", "_put", "_waiting",
+        "callbacks", "inside_main", "users",
+    )  # fmt: skip
+
     def __init__(self) -> None:
         self.callbacks: set[Any] = set()
         self.inside_main = 0
@@ -85,7 +90,8 @@ class _Guard:
     def enter(self) -> None:
         """Begin: until `leave`, signals wait and nothing is collected."""
         if _get_ident() == self._main:
-            self._look_after_handlers()
+            if list(map(_get_handler, _SIGNALS)) != self._found:
+                self._look_after_handlers()
             self.inside_main += 1
         with self._lock:
             if not self._inside:
@@ -124,7 +130,7 @@ class _Guard:
         To be called by what HDF5 calls: programs may use the library's own objects. Only the
         main thread ever gets signals.
         """
-        if _get_ident() == self._main:
+        if _get_ident() == self._main and list(map(_get_handler, _SIGNALS)) != self._found:
             self._look_after_handlers()
 
     def give_back(self) -> None:
@@ -153,8 +159,6 @@ class _Guard:
 
     def _look_after_handlers(self) -> None:
         """Put one around each that is new: programs change their handlers at any time."""
-        if list(map(_get_handler, _SIGNALS)) == self._found:
-            return
         for number in _SIGNALS:
             handler = _get_handler(number)
             # The rest of them is none of Python's, or nothing at all.

@@ -44,6 +44,8 @@ class Hooks:
         Whether the interpreter's lock is kept while the library writes.
     """
 
+    __slots__ = ("_before", "_bulk", "_driver", "_ours", "_write", "own", "slots", "taps")
+
     def __init__(self, driver: FileDriver, keep_lock: bool) -> None:
         self.own: dict[str, Any] = dict(functions(driver, keep_lock=True))
         self._write = self.own["write"]
@@ -52,17 +54,18 @@ class Hooks:
         self.slots = driver.slots
         self._before: dict[str, int] = {}
         self.taps: dict[int, Tap] = {}
-        self._ours = {
-            name: CFUNCTYPE(*[SIGNATURES[name][0], *SIGNATURES[name][1]])(function)
-            for name, function in (
-                ("read", self._on_read),
-                ("write", self._on_write),
-                ("flush", self._on_flush),
-                ("truncate", self._on_truncate),
-                ("close", self._on_close),
-            )
+        ours: dict[str, Callable[..., int]] = {
+            "read": self._on_read,
+            "write": self._make_on_write(),
+            "flush": self._on_flush,
+            "truncate": self._on_truncate,
+            "close": self._on_close,
         }
-        GUARD.callbacks.update(getattr(Hooks, f"_on_{name}").__code__ for name in self._ours)
+        self._ours = {
+            name: CFUNCTYPE(SIGNATURES[name][0], *SIGNATURES[name][1])(function)
+            for name, function in ours.items()
+        }
+        GUARD.callbacks.update(function.__code__ for function in ours.values())
 
     def add(self, file: int, tap: Tap) -> None:
         """Have the calls for a file go to its tap."""
@@ -110,19 +113,27 @@ class Hooks:
         return int(write(file, kind, access, place, size, memory))
 
     # -- what stands in the table: nothing may be raised here -------------------------------------
-    def _on_write(
-        self, file: int, kind: int, access: int, place: int, size: int, memory: int
-    ) -> int:
-        if not GUARD.inside_main:
-            GUARD.watch()
-        found = self.taps.get(file)
-        if found is None or (place >= found.end and not found.full):
-            write = self._write if size < _BULK else self._bulk
-            done: int = write(file, kind, access, place, size, memory)
-            if done < 0 and found is not None:
-                return _safely(found.keep, kind, place, size, memory)
-            return done
-        return _safely(found.write, kind, access, place, size, memory)
+    def _make_on_write(self) -> Callable[..., int]:
+        """Make what takes the place of `write`.
+
+        Each frame comes by, after its copy has driven everything else out of the processor's
+        cache: so it has at hand what it needs, and passes on the arguments as they are.
+        """
+        own, bulk = self._write, self._bulk
+
+        def on_write(*call: int) -> int:
+            if not GUARD.inside_main:
+                GUARD.watch()
+            file, kind, _, place, size, memory = call
+            found = self.taps.get(file)
+            if found is None or (place >= found.end and not found.full):
+                done: int = (own if size < _BULK else bulk)(*call)
+                if done < 0 and found is not None:
+                    return _safely(found.keep, kind, place, size, memory)
+                return done
+            return _safely(found.write, *call[1:])
+
+        return on_write
 
     def _on_read(
         self, file: int, kind: int, access: int, place: int, size: int, memory: int

@@ -96,12 +96,15 @@ class FileDriver(NamedTuple):
         The library's description of the open file, which every function is given.
     descriptor : int
         The operating system's descriptor of it.
+    library : ctypes library
+        By which the library's functions are called, with the interpreter's lock.
     """
 
     table: int
     slots: dict[str, int]
     file: int
     descriptor: int
+    library: Any
 
 
 def find_file_driver(
@@ -172,11 +175,11 @@ def _ask(library: Any, file_id: int, known: Mapping[int, dict[str, int]]) -> Fil
             return None
     finally:
         function("H5Pclose", c_int, _ID)(access)
-    return _from_handle(handle.value, driver_id, known)
+    return _from_handle(library, handle.value, driver_id, known)
 
 
 def _from_handle(
-    handle: int, driver_id: int, known: Mapping[int, dict[str, int]]
+    library: Any, handle: int, driver_id: int, known: Mapping[int, dict[str, int]]
 ) -> FileDriver | None:
     """Find the description of a file from where its descriptor stands, right behind the head.
 
@@ -188,7 +191,9 @@ def _from_handle(
             table = _words(file, 2)[1]
             slots = known.get(table) or _slots(table)
             descriptor = int(cast(handle, POINTER(c_int))[0])
-            return None if slots is None else FileDriver(table, slots, file, descriptor)
+            if slots is None:
+                return None
+            return FileDriver(table, slots, file, descriptor, library)
     return None
 
 

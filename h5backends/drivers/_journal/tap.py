@@ -62,15 +62,24 @@ class Tap:
     ----------
     sync : bool
         Whether the next flush has to survive a power failure.
+    library : ctypes library
+        The HDF5 library, whose functions keep the interpreter's lock.
     paused : bool
         Whether a flush that HDF5 reports is not yet all that belongs together.
     full : bool
         Whether something could not be written, so that everything is held back.
-    untold : bool
-        Whether that happened after the last flush, so that nobody knows of it.
+    due : bool
+        Whether the library has to flush: for something could not be written that nobody was told
+        of yet, or too much is held back.
     writing : context manager
         As this object, for what brings rows: its end tells of a full disk.
     """
+
+    __slots__ = (
+        "_descriptor", "_failed", "_file", "_flush", "_hooks", "_journal", "_late", "_ordered",
+        "_path", "_relieving", "_shrink", "due", "end", "full", "library", "paused", "pieces",
+        "sync", "writing",
+    )  # fmt: skip
 
     def __init__(
         self, hooks: Hooks, driver: FileDriver, path: str, flush: Callable[[], None]
@@ -78,7 +87,8 @@ class Tap:
         status = os.fstat(driver.descriptor)
         self.sync = False
         self.paused = False
-        self.full = self.untold = False
+        self.full = self.due = False
+        self.library = driver.library
         self.writing = _Writing(self)
         self.end = status.st_size
         self.pieces = Pieces()
@@ -142,7 +152,7 @@ class Tap:
         """Let go of everything, in a process that was forked off."""
         self.pieces.clear()
         self._late.clear()
-        self.full = self.untold = False
+        self.full = self.due = False
         self._journal.leave()
 
     # -- what HDF5 calls ------------------------------------------------------------------------
@@ -166,12 +176,14 @@ class Tap:
             if through(self._file, kind, access, place, size, memory) >= 0:
                 return 0
         self.pieces.put(place, ctypes.string_at(memory, size))
+        if self.pieces.nbytes > _MOST_HELD:
+            self.due = True
         return 0
 
     def keep(self, kind: int, place: int, size: int, memory: int) -> int:
         """Hold back what could not be written, or comes after such."""
         data = ctypes.string_at(memory, size)
-        self.full = self.untold = True
+        self.full = self.due = True
         if self._ordered:
             self._late.append((kind, place, data))
         self.pieces.put(place, data)
@@ -190,7 +202,7 @@ class Tap:
         own = self._hooks.own
         if self.paused:
             return 0
-        self.untold = False
+        self.due = False
         if self._ordered:
             return self._catch_up(access)
         if self.full and not self._write_behind(access):
@@ -316,9 +328,9 @@ class _Writing:
 
     __enter__ = GUARD.enter  # as a bound method: one call less for each frame
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         tap = self._tap
-        if error[0] is None and (tap.untold or tap.pieces.nbytes > _MOST_HELD):
+        if tap.due and kind is None:
             try:
                 tap.relieve()
             finally:

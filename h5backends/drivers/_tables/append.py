@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
-import numpy as np
-import tables
 from numpy.typing import NDArray
 
 from h5backends.drivers._tables.arrays import Array
-from h5backends.drivers._tables.direct import Direct
 from h5backends.drivers._tables.file import OpenFile
-from h5backends.drivers._tables.lowlevel import extents
 from h5backends.drivers._tables.tree import TablesHandle
 from h5backends.drivers.base import Appender
+from h5backends.drivers.frame_writer import FrameWriter, frame_writer
 from h5backends.pipeline import Packed, as_array
 
 __all__ = ["PackedChunks", "appender_for"]
@@ -33,10 +30,18 @@ def appender_for(file: OpenFile, handle: TablesHandle, array: Any) -> Appender:
     array : Array, Ragged or Records
         The array.
     """
-    direct = file.low.direct
-    if direct is not None and isinstance(array, Array) and array.whole_row_chunk == 1:
-        return _FrameAppender(file, handle, array, direct)
+    if isinstance(array, Array) and array.whole_row_chunk == 1:
+        write = _writer(file, array)
+        if write is not None:
+            return _FrameAppender(file, handle, array, write)
     return _Appender(file, handle, array)
+
+
+def _writer(file: OpenFile, array: Array) -> FrameWriter | None:
+    direct = file.low.direct
+    if direct is None:
+        return None
+    return frame_writer(direct.library, array.low._v_objectid, array.shape[1:])
 
 
 class _Appender:
@@ -47,6 +52,8 @@ class _Appender:
     file, handle, array
         As for :func:`appender_for`.
     """
+
+    __slots__ = ("_array", "_chunk", "_file", "_origin", "_translation")
 
     def __init__(self, file: OpenFile, handle: TablesHandle, array: Any) -> None:
         self._file = file
@@ -80,38 +87,37 @@ class _Appender:
 
 
 class _FrameAppender(_Appender):
-    """Chunks of one row each, and HDF5's own function for the extent.
-
-    PyTables' looks up the extent before and its shape anew after, for each frame.
+    """Chunks of one row each, around PyTables too.
 
     Parameters
     ----------
     file, handle, array
         As for :func:`appender_for`.
-    direct : Direct
-        The library.
+    write : callable
+        See :func:`h5backends.drivers.frame_writer.frame_writer`.
     """
 
-    def __init__(self, file: OpenFile, handle: TablesHandle, array: Array, direct: Direct) -> None:
+    __slots__ = ("_guard", "_write_frame")
+
+    def __init__(
+        self, file: OpenFile, handle: TablesHandle, array: Array, write: FrameWriter
+    ) -> None:
         super().__init__(file, handle, array)
         self._guard = self._translation.guard or nullcontext()
-        self._set_extent = direct.H5Dset_extent
-        self._extent, self._position = extents(*array.shape), extents(0, *self._origin)
-        self._extent_address = self._extent.ctypes.data
+        self._write_frame = write
 
     def append_frame(self, start: int, frame: NDArray[Any]) -> None:
-        file, array = self._file, self._array
-        low = array.low
+        array = self._array
         try:
             with self._guard:
-                if not file.is_open:
-                    file.require_open()
-                self._extent[0] = stop = start + 1
-                if self._set_extent(low._v_objectid, self._extent_address) < 0:
-                    raise tables.HDF5ExtError(f"cannot grow {low._v_pathname!r}")
-                array.length = stop
-                self._position[0] = start
-                low._g_write_chunk(self._position, np.frombuffer(frame, np.uint8), 0)
+                if not self._file.is_open:
+                    self._file.require_open()
+                if not self._write_frame(start, frame):
+                    # PyTables says what is wrong, or has opened the array anew meanwhile.
+                    array.resize(start + 1)
+                    array.write_chunk((start, *self._origin), frame)
+                    self._write_frame = _writer(self._file, array) or self._write_frame
+                array.length = start + 1
         except Exception as exc:
             self._translation.raise_ours(exc)
             raise

@@ -68,7 +68,6 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "H5Aread": (c_int, (_ID, _ID, c_void_p)),
     "H5Arename": (c_int, (_ID, c_char_p, c_char_p)),
     "H5Awrite": (c_int, (_ID, _ID, c_void_p)),
-    "H5Dset_extent": (c_int, (_ID, c_void_p)),
     "H5Dvlen_reclaim": (c_int, (_ID, _ID, _ID, c_void_p)),
     "H5Fget_name": (ctypes.c_ssize_t, (_ID, c_char_p, c_size_t)),
     "H5Gget_info": (c_int, (_ID, c_void_p)),
@@ -128,6 +127,7 @@ class Direct:
     """
 
     def __init__(self, library: Any) -> None:
+        self.library = library
         for name, (result, arguments) in _FUNCTIONS.items():
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments
