@@ -51,8 +51,9 @@ def frame_writer(library: Any, dataset: int, row_shape: tuple[int, ...]) -> Fram
     Returns
     -------
     callable or None
-        It gets C-contiguous arrays of the array's type and shape, with the lock of the library
-        held. None where that is not possible, and the library's usual way has to be taken.
+        It gets frames of the array's type and shape, with the lock of the library held, and does
+        not write those that are not C-contiguous. None where that is not possible, and the
+        library's usual way has to be taken.
     """
     if library is None or not _KNOWN:
         return None
@@ -71,7 +72,7 @@ def frame_writer(library: Any, dataset: int, row_shape: tuple[int, ...]) -> Fram
 
     def write(start: int, frame: NDArray[Any]) -> bool:
         extent[0] = start + 1
-        if set_extent(itself, extent_at) < 0:
+        if not frame.flags.c_contiguous or set_extent(itself, extent_at) < 0:
             return False
         position[0] = start
         done: int = write_chunk(*before, c_size_t(frame.nbytes), values_of(id(frame) + _HEAD))

@@ -1,0 +1,114 @@
+"""Frames through HDF5's own functions, and where these cannot be had; h5py is the oracle."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pathlib
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from h5py._objects import phil
+
+from h5backends import H5Backend
+from h5backends.drivers import frame_writer as module
+from h5backends.drivers.frame_writer import frame_writer
+from h5backends.drivers.tables_ import TablesDriver
+from h5backends.errors import FileClosedError
+from h5backends.types import ArraySpec, NodeKind, OpenOptions
+
+SHAPE = (256, 256)
+
+
+def frames(count: int) -> np.ndarray[Any, Any]:
+    return np.random.default_rng(1).integers(0, 60_000, (count, *SHAPE)).astype(np.uint16)
+
+
+@pytest.fixture(params=["direct", "no such function", "another layout", "no library"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Work both ways: directly, and through the libraries for each of the reasons."""
+    if request.param == "no such function":
+        elsewhere = ctypes.PyDLL(None) if os.name == "posix" else ctypes.PyDLL("kernel32")
+        assert frame_writer(elsewhere, 0, SHAPE) is None
+        for driver in ("_h5py", "_tables"):
+            monkeypatch.setattr(
+                f"h5backends.drivers.{driver}.append.frame_writer",
+                lambda library, *rest: frame_writer(elsewhere, *rest),
+            )
+    elif request.param == "another layout":
+        monkeypatch.setattr(module, "_KNOWN", False)
+    elif request.param == "no library":
+        monkeypatch.setattr("h5backends.drivers.h5py_.tap", lambda *_, **__: None)
+        monkeypatch.setattr(
+            "h5backends.drivers._tables.lowlevel.find_direct", lambda file_id, path: None
+        )
+    return str(request.param)
+
+
+@pytest.mark.parametrize("driver", ["h5py", "tables"])
+def test_every_way_writes_the_same(tmp_path: pathlib.Path, driver: str, way: str) -> None:
+    path, data = tmp_path / "f.h5", frames(7)
+    with H5Backend(driver) as h5:
+        h5.open_file(path, "w")
+        array = h5.create_earray("/", "a", "uint16", SHAPE)
+        array.append(data[0])
+        array.append(data[1].T.copy().T)  # not in one piece
+        array.append(data[2:4])
+        array.append(data[4][::-1][::-1])
+        array.append(data[5])
+        assert np.array_equal(array[4:6], data[4:6])
+        array.append(data[6])
+    with h5py.File(path, "r") as file:
+        assert np.array_equal(file["a"][:], data)
+        assert file["a"].id.get_num_chunks() == 7
+
+
+@pytest.mark.parametrize("driver", ["h5py", "tables"])
+def test_a_file_closed_by_its_own_library_takes_no_frame(
+    tmp_path: pathlib.Path, driver: str
+) -> None:
+    path, data = tmp_path / "f.h5", frames(2)
+    h5 = H5Backend(driver)
+    h5.open_file(path, "w")
+    array = h5.create_earray("/", "a", "uint16", SHAPE)
+    array.append(data[0])
+    h5.flush()
+    h5.session.driver.close()
+    with pytest.raises(FileClosedError, match=r"f\.h5"):
+        array.append(data[1])
+    with h5py.File(path, "r") as file:
+        assert np.array_equal(file["a"][:], data[:1])
+
+
+def test_an_array_that_pytables_opened_anew(tmp_path: pathlib.Path) -> None:
+    data = frames(5)
+    driver = TablesDriver.open(str(tmp_path / "f.h5"), "w", OpenOptions())
+    spec = ArraySpec(NodeKind.EARRAY, np.dtype(np.uint16), (0, *SHAPE), (1, *SHAPE))
+    handle = driver.create_array(driver.root(), "a", spec, None, {})
+    appender: Any = driver.appender(handle)
+    appender.append_frame(0, data[0])
+    driver._array(handle).low.reopen("/a")
+    for start in range(1, 5):
+        appender.append_frame(start, data[start])
+    assert driver.shape(handle)[0] == 5
+    driver.close()
+    with h5py.File(tmp_path / "f.h5", "r") as file:
+        assert np.array_equal(file["a"][:], data)
+
+
+def test_what_hdf5_refuses_is_said(tmp_path: pathlib.Path) -> None:
+    data = frames(3)
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        array = file.create_dataset(
+            "a", (0, *SHAPE), "u2", maxshape=(2, *SHAPE), chunks=(1, *SHAPE)
+        )
+        write = frame_writer(ctypes.PyDLL(h5py.h5d.__file__), array.id.id, SHAPE)
+        assert write is not None
+        with phil:
+            assert write(0, data[0])
+            assert write(1, data[1])
+            assert not write(2, data[2])  # beyond its largest extent
+            assert not write(1, data[2].T)  # not in one piece
+        assert np.array_equal(array[:], data[:2])
