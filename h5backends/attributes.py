@@ -54,7 +54,7 @@ class Attributes(MutableMapping[str, Any]):
         with session.lock:
             session.require_alive()
             stored = session.driver.read_attrs(self._node.handle)
-        return {name: codec.decode(name, value) for name, value in stored.items()}
+        return codec.decode_all(stored)
 
     def __getitem__(self, item: str) -> Any:
         name = _sought_name(item)

@@ -14,6 +14,7 @@ import json
 import math
 import re
 import reprlib
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -25,7 +26,7 @@ from h5backends.errors import AttributeValueError
 from h5backends.file_text import is_utf8
 from h5backends.types import Stored, packed
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "decode_all", "encode"]
 
 _PLAIN = frozenset({"TITLE", "CLASS", "VERSION", "FLAVOR", "PYTABLES_FORMAT_VERSION"})
 """Names whose text other libraries read themselves, hence never wrapped for looking like JSON."""
@@ -56,6 +57,7 @@ _WRAPPED_TYPES: dict[str, type | tuple[type, ...]] = {
 }
 """JSON type name -> what its literal must turn out to be. The first nine PyMoDAQ reads too."""
 
+_JSON_BEGINS = "{"
 _SHORT = 128
 """Length of a text up to which it is remembered."""
 _UNKNOWN = object()
@@ -135,6 +137,17 @@ def decode(name: str, stored: Any) -> Any:
     if isinstance(stored, np.bool_):
         return bool(stored)
     return stored
+
+
+def decode_all(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn all attributes of a node into the values that were set; see :func:`decode`."""
+    return {
+        # Plain text, as most of it, without a call.
+        name: value
+        if type(value) is str and value[:1] != _JSON_BEGINS
+        else decode(name, value)
+        for name, value in stored.items()
+    }
 
 
 def _encode_text(name: str, text: str) -> Stored:
@@ -268,7 +281,7 @@ def _unstorable(name: str, value: Any) -> AttributeValueError:
 
 def _unwrap(text: str) -> dict[str, Any] | None:
     """Return the JSON form's dictionary, None if the text is not in that form."""
-    if not text.startswith("{"):
+    if text[:1] != _JSON_BEGINS:
         return None
     try:
         wrapped = json.loads(text)
@@ -280,7 +293,7 @@ def _unwrap(text: str) -> dict[str, Any] | None:
 
 
 def _decode_text(text: str) -> Any:
-    if text[:1] != "{":
+    if text[:1] != _JSON_BEGINS:
         return text
     if len(text) <= _SHORT:
         known = _decode_short(text)

@@ -42,6 +42,8 @@ _DEFAULTS = {
     "METADATA_CACHE_SIZE": 32 * 2**20,
     # Per array, and an experiment has hundreds: 16 MiB each, PyTables' default, is too much.
     "CHUNK_CACHE_SIZE": 2**20,
+    # Entries of its table, at 8 bytes, set to zero for each array that is opened.
+    "CHUNK_CACHE_NELMTS": 521,
 }
 _WRITING = {
     # A full disk must show up while the rows are still in our hands: chunks of plain streams

@@ -10,7 +10,7 @@ as they stand in the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -141,7 +141,11 @@ class ThroughExtension:
             for name in names:
                 try:
                     value = get(subject, name)
-                    if direct is not None and not isinstance(value, (str, bytes)):
+                    as_text = _TEXTS.get(type(value))
+                    if as_text is not None:  # nearly all are
+                        found[name] = as_text(value)
+                        continue
+                    if direct is not None:
                         value = direct.read_one(node, name)
                 except _UnknownTypeError as exc:
                     value = f"<attribute of type {exc}, which is not read>"
@@ -160,17 +164,29 @@ class ThroughExtension:
         if members is not None and is_boolean(members):
             value = np.asarray(value, bool)
             return value if value.ndim else np.bool_(value[()])
-        if isinstance(value, str):
-            return str(value).partition("\0")[0]
-        if isinstance(value, bytes):
-            return _decoded(value)
+        as_text = _TEXTS.get(type(value))
+        if as_text is not None:
+            return as_text(value)
         if isinstance(value, np.ndarray) and value.dtype.kind in "SO":
             return _text_array(value)
         return value  # type: ignore[no-any-return]
 
 
+def _cut(text: str) -> str:
+    return str(text).partition("\0")[0]
+
+
 def _decoded(raw: bytes) -> str:
     return decoded(bytes(raw).partition(b"\0")[0])
+
+
+_TEXTS: dict[type, Callable[[Any], str]] = {
+    np.str_: _cut,
+    str: _cut,
+    np.bytes_: _decoded,
+    bytes: _decoded,
+}
+"""What the extension returns for a text, and how it becomes one."""
 
 
 def _text_array(value: NDArray[Any]) -> NDArray[np.str_]:
