@@ -8,6 +8,7 @@ the file killed this program is known.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import sys
@@ -156,7 +157,38 @@ def _readable_rows(dataset: Any, deadline: float) -> dict[str, Any]:
         except _FOREIGN as exc:
             good = _rows_before(dataset, start, min(start + step, shape[0]))
             return {"rows": good} | _complaint(exc)
-    return {"rows": shape[0]}
+    return {"rows": shape[0]} | _misplaced(dataset)
+
+
+def _misplaced(dataset: Any) -> dict[str, Any]:
+    """Look for chunks that the index has at other places than where they belong.
+
+    The index of older formats has no checksum: where a byte of it changed, a chunk is missing
+    inside of the array, which HDF5 reads as if nobody had written it, and one is too many
+    outside. Either alone is no fault: arrays may have gaps, and a writer that was killed leaves
+    chunks behind the rows that it had flushed.
+    """
+    shape, chunks = dataset.shape, dataset.chunks
+    if not chunks or not hasattr(dataset.id, "chunk_iter"):
+        return {}
+    inside: set[tuple[int, ...]] = set()
+    outside: list[tuple[int, ...]] = []
+
+    def sort_in(chunk: Any) -> None:
+        offset = chunk.chunk_offset
+        fits = all(o < n and not o % c for o, n, c in zip(offset, shape, chunks, strict=True))
+        inside.add(offset) if fits else outside.append(offset)
+
+    dataset.id.chunk_iter(sort_in)
+    places = (range(0, n, c) for n, c in zip(shape, chunks, strict=True))
+    missing = next((offset for offset in itertools.product(*places) if offset not in inside), None)
+    if missing is None or not outside:
+        return {}
+    return {
+        "rows": missing[0],
+        "error": f"the chunk that belongs at {missing} is not there, but there is one at "
+        f"{outside[0]}, outside of the array: its index was changed",
+    }
 
 
 def _step(dataset: Any, row: int) -> int:

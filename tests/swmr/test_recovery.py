@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import struct
 import sys
 import time
 from pathlib import Path
@@ -161,6 +162,57 @@ def test_what_cannot_be_decoded_here_is_not_damage(tmp_path: Path) -> None:
     assert report.exit_code == 0
     assert report.arrays[1].note is not None
     assert "compression" in report.arrays[1].note
+
+
+FAR = 10 << 36
+"""Rows: where one byte of an index can move a chunk to."""
+
+
+def in_old_format(path: Path, rows: int) -> None:
+    """Make a file with an index of chunks that has no checksum; ten rows are a chunk."""
+    with h5py.File(path, "w", libver="earliest") as file:
+        array = file.create_dataset(
+            "x", (20, 4), "f8", maxshape=(None, 4), chunks=(10, 4), fletcher32=True
+        )
+        array[:rows] = expected(0, rows)
+
+
+def replace_in(path: Path, old: bytes, new: bytes) -> None:
+    content = path.read_bytes()
+    assert content.count(old) == 1
+    path.write_bytes(content.replace(old, new))
+
+
+def key_of_chunk(row: int) -> bytes:
+    """Return how the old index tells of a chunk: size, mask, and where it begins."""
+    return struct.pack("<IIQQQ", 10 * 4 * 8 + 4, 0, row, 0, 0)
+
+
+@pytest.mark.parametrize(("moved", "rows"), [(0, 0), (10, 10)])
+def test_a_chunk_that_the_index_has_elsewhere(tmp_path: Path, moved: int, rows: int) -> None:
+    path = tmp_path / "f.h5"
+    in_old_format(path, 20)
+    replace_in(path, key_of_chunk(moved), key_of_chunk(moved + FAR))
+    with h5py.File(path) as file:
+        assert not file["x"][moved : moved + 10].any()  # HDF5 sees nothing wrong
+    report = check(path)
+    (array,) = report.arrays
+    assert report.exit_code == 2
+    assert array.rows == rows
+    assert str((moved, 0)) in str(array.error)
+    assert str(moved + FAR) in str(array.error)
+
+
+def test_gaps_and_chunks_left_behind_are_no_damage(tmp_path: Path) -> None:
+    gap, behind = tmp_path / "gap.h5", tmp_path / "behind.h5"
+    in_old_format(gap, 10)
+    in_old_format(behind, 20)
+    extent = struct.pack("<QQQQ", 20, 4, 2**64 - 1, 4)
+    replace_in(behind, extent, struct.pack("<QQQQ", 10, 4, 2**64 - 1, 4))
+    with h5py.File(behind) as file:
+        assert file["x"].shape == (10, 4)
+        assert file["x"].id.get_num_chunks() == 2
+    assert [check(path).exit_code for path in (gap, behind)] == [0, 0]
 
 
 def test_data_in_other_files_are_not_looked_at(tmp_path: Path) -> None:
