@@ -143,9 +143,7 @@ def decode_all(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Turn all attributes of a node into the values that were set; see :func:`decode`."""
     return {
         # Plain text, as most of it, without a call.
-        name: value
-        if type(value) is str and value[:1] != _JSON_BEGINS
-        else decode(name, value)
+        name: value if type(value) is str and value[:1] != _JSON_BEGINS else decode(name, value)
         for name, value in stored.items()
     }
 

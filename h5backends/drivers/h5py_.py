@@ -21,8 +21,10 @@ from h5backends.drivers._h5py import filters as codecs
 from h5backends.drivers._h5py.append import FOREIGN, PackedChunks, appender_for
 from h5backends.drivers._h5py.caching import chunk_cache, with_own_cache
 from h5backends.drivers._h5py.datasets import LateDataset
+from h5backends.drivers._h5py.texts import text_reader
 from h5backends.drivers._journal.hooks import tap
 from h5backends.drivers.base import Appender, ChunkStore, Driver
+from h5backends.drivers.hdf5_library import find_library
 from h5backends.errors import (
     DTypeError,
     FileBusyError,
@@ -57,8 +59,8 @@ _FIXED_KIND = b"H5B_KIND"
 _LIBVER = ("v110", "v110")
 """Superblock 3 and nothing newer: SWMR needs it, and HDF5 1.10 can still open the file."""
 
-_LIBRARY = (h5py.h5f.__file__, r"hdf5(-[^_]+)?\.dll")
-"""Where HDF5's own functions are found; the second on Windows."""
+_LINKED = h5py.h5f.__file__
+"""Where HDF5's own functions are found."""
 
 _log = logging.getLogger(__name__)
 
@@ -94,8 +96,11 @@ class H5pyDriver(Driver):
         self._tap = (
             None
             if mode == "r" or together or file.driver != "sec2"
-            else tap(*_LIBRARY, file.id.id, location, file.flush, keep_lock=False)
+            else tap(_LINKED, file.id.id, location, file.flush, keep_lock=False)
         )
+        # Ranks must ask for the same things together: h5py alone then.
+        self._library = None if together else find_library(_LINKED, file.id.id, file.filename)
+        self._texts = text_reader(self._library)
         nothing = contextlib.nullcontext()
         self._guard: AbstractContextManager[None] = self._tap or nothing
         self._writing: AbstractContextManager[None] = self._tap.writing if self._tap else nothing
@@ -374,11 +379,11 @@ class H5pyDriver(Driver):
 
     def read_attr(self, handle: _Handle, name: str) -> Stored:
         with self._translate():
-            return attributes.read(handle.id, name)
+            return attributes.read(handle.id, name, self._texts)
 
     def read_attrs(self, handle: _Handle) -> dict[str, Stored]:
         try:  # not `with`, which costs as much as reading a number: walks come here at every node
-            return attributes.read_all(handle.id)
+            return attributes.read_all(handle.id, self._texts)
         except FOREIGN as exc:
             raise self.translated(exc) from exc
 
@@ -517,8 +522,8 @@ class H5pyDriver(Driver):
                 node=handle.name,
                 remedy="Take them with reserve(), all ranks together, and write each its own.",
             )
-        library = self._tap.library if self._tap else None
-        return appender_for(handle.id, self.spec(handle), self.translated, self._writing, library)
+        spec, library = self.spec(handle), self._library
+        return appender_for(handle.id, spec, self.translated, self._writing, library)
 
     def filter_steps(self, handle: h5py.Dataset) -> tuple[FilterStep, ...]:
         """Return the filters of an array in their order."""

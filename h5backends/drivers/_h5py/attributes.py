@@ -8,9 +8,11 @@ from typing import Any
 import h5py
 import numpy as np
 from h5py import h5a, h5s, h5t
+from h5py._objects import phil
 
 from h5backends.drivers import spill
 from h5backends.drivers._h5py import bits
+from h5backends.drivers._h5py.texts import TextReader
 from h5backends.file_text import decoded, encoded
 from h5backends.types import Stored
 
@@ -36,8 +38,17 @@ def names(node: _ObjectID) -> list[str]:
     return sorted(name for name in found if not spill.is_hidden(name))
 
 
-def read(node: _ObjectID, name: str) -> Stored:
+def read(node: _ObjectID, name: str, texts: TextReader | None) -> Stored:
     """Return one attribute.
+
+    Parameters
+    ----------
+    node : h5py ObjectID
+        The open object.
+    name : str
+        Name of the attribute.
+    texts : callable or None
+        See :func:`h5backends.drivers._h5py.texts.text_reader`.
 
     Raises
     ------
@@ -48,19 +59,25 @@ def read(node: _ObjectID, name: str) -> Stored:
     if not h5a.exists(node, raw):
         raise KeyError(name)
     if h5a.exists(node, _spill_mark(name)):
-        return read_all(node)[name]  # PyTables had to spread it over several
-    return _value(h5a.open(node, raw))
+        return read_all(node, texts)[name]  # PyTables had to spread it over several
+    with phil:
+        return _read(node, node.id, raw, texts)
 
 
-def read_all(node: _ObjectID) -> dict[str, Stored]:
-    """Return all attributes of a node, sorted by name."""
-    found: dict[str, Stored] = {}
-
+def read_all(node: _ObjectID, texts: TextReader | None) -> dict[str, Stored]:
+    """Return all attributes of a node, sorted by name; see :func:`read`."""
     present: list[bytes] = []
-    h5a.iterate(node, present.append)
-    for name in sorted(present):
-        found[_text(name)] = _value(h5a.open(node, name), name in _ONE_TEXT)
+    with phil:  # h5py's lock, as in each of its own calls
+        h5a.iterate(node, present.append)
+        number = node.id
+        found = {_text(name): _read(node, number, name, texts) for name in sorted(present)}
     return spill.visible(found)
+
+
+def _read(node: _ObjectID, number: int, name: bytes, texts: TextReader | None) -> Stored:
+    known = name in _ONE_TEXT
+    value = None if texts is None else texts(number, name, known)
+    return _value(h5a.open(node, name), known) if value is None else value
 
 
 def write(node: _ObjectID, values: Mapping[str, Stored]) -> None:

@@ -179,7 +179,6 @@ _warned: set[str] = set()
 
 def tap(
     extension: str,
-    dll: str,
     file_id: int,
     path: str,
     flush: Callable[[], None],
@@ -189,7 +188,7 @@ def tap(
 
     Parameters
     ----------
-    extension, dll, file_id
+    extension, file_id
         See :func:`find_file_driver`.
     path : str
         Name of the file.
@@ -204,7 +203,7 @@ def tap(
         None where that is not possible; the file is then as safe as the library makes it.
     """
     known = {table: hooks.slots for table, hooks in _libraries.items()}
-    driver = find_file_driver(extension, dll, file_id, path, known)
+    driver = find_file_driver(extension, file_id, path, known)
     own = None if driver is None else _libraries.get(driver.table)
     if driver is not None and own is not None and driver.file in own.taps:
         return own.taps[driver.file]  # the library has it open already

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
-import sys
 from collections.abc import Iterator, Mapping
 from ctypes import (
     CFUNCTYPE,
@@ -27,12 +25,13 @@ from ctypes import (
 )
 from typing import Any, NamedTuple
 
+from h5backends.drivers.hdf5_library import libraries
+
 __all__ = [
     "SIGNATURES",
     "FileDriver",
     "find_file_driver",
     "functions",
-    "loaded_libraries",
     "replace",
 ]
 
@@ -96,19 +95,16 @@ class FileDriver(NamedTuple):
         The library's description of the open file, which every function is given.
     descriptor : int
         The operating system's descriptor of it.
-    library : ctypes library
-        By which the library's functions are called, with the interpreter's lock.
     """
 
     table: int
     slots: dict[str, int]
     file: int
     descriptor: int
-    library: Any
 
 
 def find_file_driver(
-    extension: str, dll: str, file_id: int, path: str, known: Mapping[int, dict[str, int]]
+    extension: str, file_id: int, path: str, known: Mapping[int, dict[str, int]]
 ) -> FileDriver | None:
     """Look up the driver of an open file.
 
@@ -116,8 +112,6 @@ def find_file_driver(
     ----------
     extension : str
         Path of an extension module that is linked with the file's HDF5 library.
-    dll : str
-        Pattern of the library's name on Windows, where it has to be looked for by name.
     file_id : int
         HDF5's identifier of the file.
     path : str
@@ -133,13 +127,9 @@ def find_file_driver(
     """
     if ctypes.sizeof(c_void_p) != _WORD:
         return None
-    names = loaded_libraries(dll) if sys.platform == "win32" else [extension]
-    for name in names:
+    for library in libraries(extension):
         try:
-            # Elsewhere than on Windows a look-up in an extension module goes on into the
-            # libraries that it is linked with. The interpreter's lock is kept: HDF5 is not
-            # made for several threads.
-            found = _ask(ctypes.PyDLL(name), file_id, known)
+            found = _ask(library, file_id, known)
             if found and os.path.samestat(os.fstat(found.descriptor), os.stat(path)):
                 return found
         except (OSError, AttributeError):
@@ -147,18 +137,9 @@ def find_file_driver(
     return None
 
 
-def loaded_libraries(pattern: str) -> list[str]:
-    """List the libraries of this process whose file name matches a pattern."""
-    import psutil
-
-    loaded: set[str] = {entry.path for entry in psutil.Process().memory_maps()}
-    names = {path: os.path.basename(path).lower() for path in loaded}
-    return sorted(path for path, name in names.items() if re.fullmatch(pattern, name))
-
-
 def _ask(library: Any, file_id: int, known: Mapping[int, dict[str, int]]) -> FileDriver | None:
     def function(name: str, result: Any, *arguments: Any) -> Any:
-        found = getattr(library, name)
+        found = library[name]
         found.restype, found.argtypes = result, arguments
         return found
 
@@ -175,11 +156,11 @@ def _ask(library: Any, file_id: int, known: Mapping[int, dict[str, int]]) -> Fil
             return None
     finally:
         function("H5Pclose", c_int, _ID)(access)
-    return _from_handle(library, handle.value, driver_id, known)
+    return _from_handle(handle.value, driver_id, known)
 
 
 def _from_handle(
-    library: Any, handle: int, driver_id: int, known: Mapping[int, dict[str, int]]
+    handle: int, driver_id: int, known: Mapping[int, dict[str, int]]
 ) -> FileDriver | None:
     """Find the description of a file from where its descriptor stands, right behind the head.
 
@@ -191,9 +172,7 @@ def _from_handle(
             table = _words(file, 2)[1]
             slots = known.get(table) or _slots(table)
             descriptor = int(cast(handle, POINTER(c_int))[0])
-            if slots is None:
-                return None
-            return FileDriver(table, slots, file, descriptor, library)
+            return None if slots is None else FileDriver(table, slots, file, descriptor)
     return None
 
 

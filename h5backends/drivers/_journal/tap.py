@@ -62,8 +62,6 @@ class Tap:
     ----------
     sync : bool
         Whether the next flush has to survive a power failure.
-    library : ctypes library
-        The HDF5 library, whose functions keep the interpreter's lock.
     paused : bool
         Whether a flush that HDF5 reports is not yet all that belongs together.
     full : bool
@@ -77,8 +75,8 @@ class Tap:
 
     __slots__ = (
         "_descriptor", "_failed", "_file", "_flush", "_hooks", "_journal", "_late", "_ordered",
-        "_path", "_relieving", "_shrink", "due", "end", "full", "library", "paused", "pieces",
-        "sync", "writing",
+        "_path", "_relieving", "_shrink", "due", "end", "full", "paused", "pieces", "sync",
+        "writing",
     )  # fmt: skip
 
     def __init__(
@@ -88,7 +86,6 @@ class Tap:
         self.sync = False
         self.paused = False
         self.full = self.due = False
-        self.library = driver.library
         self.writing = _Writing(self)
         self.end = status.st_size
         self.pieces = Pieces()

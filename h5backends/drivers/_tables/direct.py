@@ -13,9 +13,6 @@ from __future__ import annotations
 
 import ctypes
 import math
-import os
-import re
-import sys
 from collections.abc import Iterable
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_uint64, c_void_p
 from enum import IntEnum
@@ -26,6 +23,7 @@ import numpy as np
 import tables
 from tables import hdf5extension
 
+from h5backends.drivers.hdf5_library import find_library
 from h5backends.file_text import decoded, encoded
 from h5backends.types import Stored
 
@@ -51,7 +49,6 @@ class _Class(IntEnum):
 
 _NULL_SPACE = 2
 _BIG_ENDIAN = 1
-_FILE_IDENTIFIER = 1
 _SIZES = {"i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8, 12, 16)}
 
 _ID = c_int64
@@ -69,9 +66,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "H5Arename": (c_int, (_ID, c_char_p, c_char_p)),
     "H5Awrite": (c_int, (_ID, _ID, c_void_p)),
     "H5Dvlen_reclaim": (c_int, (_ID, _ID, _ID, c_void_p)),
-    "H5Fget_name": (ctypes.c_ssize_t, (_ID, c_char_p, c_size_t)),
     "H5Gget_info": (c_int, (_ID, c_void_p)),
-    "H5Iget_type": (c_int, (_ID,)),
     "H5Oclose": (c_int, (_ID,)),
     "H5Oopen": (_ID, (_ID, c_char_p, _ID)),
     "H5Sclose": (c_int, (_ID,)),
@@ -129,26 +124,17 @@ class Direct:
     def __init__(self, library: Any) -> None:
         self.library = library
         for name, (result, arguments) in _FUNCTIONS.items():
-            function = getattr(library, name)
+            function = library[name]
             function.restype, function.argtypes = result, arguments
             setattr(self, name, function)
         for name, symbols in _ITERATE.items():
-            function = getattr(library, next(s for s in symbols if hasattr(library, s)))
+            function = library[next(s for s in symbols if hasattr(library, s))]
             function.restype = c_int
             function.argtypes = (_ID, c_int, c_int, POINTER(c_uint64), _Visit, c_void_p)
             setattr(self, name, function)
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(name)
-
-    def owns(self, file_id: int, path: str) -> bool:
-        """Tell whether an identifier of PyTables means the same file to this library."""
-        if self.H5Iget_type(file_id) != _FILE_IDENTIFIER:
-            return False
-        size = self.H5Fget_name(file_id, None, 0)
-        name = ctypes.create_string_buffer(max(0, size) + 1)
-        self.H5Fget_name(file_id, name, len(name))
-        return size > 0 and name.value in {path.encode(), os.fsencode(path)}
 
     def link_names(self, group_id: int) -> list[bytes]:
         """List the names in a group, in no order."""
@@ -348,25 +334,11 @@ def _name_of(class_: int) -> str:
 
 
 @cache
-def _libraries() -> tuple[Direct, ...]:
-    """Return the HDF5 libraries that may be the one PyTables is linked with."""
-    found = []
-    for path in _loaded_libraries() if sys.platform == "win32" else [hdf5extension.__file__]:
-        try:
-            # What is loaded already is not loaded again. Elsewhere than on Windows a look-up in
-            # an extension module goes on into the libraries that the module is linked with.
-            found.append(Direct(ctypes.PyDLL(path)))
-        except (OSError, AttributeError):
-            continue
-    return tuple(found)
-
-
-def _loaded_libraries() -> list[str]:
-    import psutil
-
-    loaded: set[str] = {entry.path for entry in psutil.Process().memory_maps()}
-    names = {path: os.path.basename(path).lower() for path in loaded}
-    return sorted(p for p, name in names.items() if re.fullmatch(r"hdf5(-[^_]+)?\.dll", name))
+def _direct(library: Any) -> Direct | None:
+    try:
+        return Direct(library)
+    except AttributeError:
+        return None
 
 
 def find(file_id: int, path: str) -> Direct | None:
@@ -379,4 +351,5 @@ def find(file_id: int, path: str) -> Direct | None:
     path : str
         The name that the file was opened by.
     """
-    return next((each for each in _libraries() if each.owns(file_id, path)), None)
+    library = find_library(hdf5extension.__file__, file_id, path)
+    return None if library is None else _direct(library)

@@ -28,9 +28,6 @@ if hasattr(os, "register_at_fork"):
     # Another thread may have held it in the parent; nobody does in the child.
     os.register_at_fork(after_in_child=LOCK._at_fork_reinit)  # type: ignore[attr-defined]
 
-_LIBRARY = (hdf5extension.__file__, r"hdf5(-[^_]+)?\.dll")
-"""Where HDF5's own functions are found; the second on Windows."""
-
 _WHOLE_FILE = 1
 """HDF5's ``H5F_SCOPE_GLOBAL``."""
 
@@ -87,7 +84,9 @@ class OpenFile:
         self.low = H5File(self.location, "w" if mode == "x" else mode, self._params)
         if mode != "r" and self._params.get("DRIVER") in {None, "H5FD_SEC2"}:
             file_id = self.low._v_objectid
-            self._tap = tap(*_LIBRARY, file_id, self.location, self.flush, keep_lock=True)
+            self._tap = tap(
+                hdf5extension.__file__, file_id, self.location, self.flush, keep_lock=True
+            )
         new = self.low._v_new
         # PyTables makes files of the oldest format; others may have made an existing one.
         long = not new and superblock.read_superblock(self.location).version >= 2
