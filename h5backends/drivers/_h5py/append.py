@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from ctypes import c_int64
 from typing import Any
 
 from h5py import h5d, h5s
@@ -12,7 +14,7 @@ from h5py._objects import phil
 from numpy.typing import NDArray
 
 from h5backends.drivers.base import Appender, no_filters
-from h5backends.drivers.frame_writer import FrameWriter, frame_writer
+from h5backends.drivers.frame_calls import Counted, frame_calls
 from h5backends.pipeline import Packed, as_array
 from h5backends.types import ArraySpec
 
@@ -48,11 +50,15 @@ def appender_for(
     """
     whole_rows = spec.chunks is not None and spec.chunks[1:] == spec.shape[1:]
     if whole_rows and no_filters(spec) and 0 not in spec.shape[1:]:
-        write = None
         if spec.chunks and spec.chunks[0] == 1:
-            write = frame_writer(library, dataset.id, spec.shape[1:])
-        if write is not None:
-            return _FrameAppender(dataset, spec, translated, guard, write)
+            frames = _FrameAppender(dataset, spec, translated, guard)
+            row_shape = spec.shape[1:]
+            calls = frame_calls(
+                library, row_shape, math.prod(row_shape) * spec.dtype.itemsize, frames
+            )
+            if calls is not None:
+                frames.append_frame = calls
+                return frames
         return _ChunkAppender(dataset, spec, translated, guard)
     return _Appender(dataset, spec, translated, guard)
 
@@ -122,17 +128,11 @@ class _ChunkAppender(_Appender):
 
 
 class _FrameAppender(_ChunkAppender):
-    """Chunks of one row each, around h5py too.
+    """Chunks of one row each, around h5py too."""
 
-    Parameters
-    ----------
-    dataset, spec, translated, guard
-        As for :func:`appender_for`.
-    write : callable
-        See :func:`h5backends.drivers.frame_writer.frame_writer`.
-    """
+    __slots__ = ("append_frame", "counted", "dataset", "guard", "length", "lock")
 
-    __slots__ = ("_write_frame",)
+    append_frame: Callable[[int, NDArray[Any]], None]
 
     def __init__(
         self,
@@ -140,19 +140,22 @@ class _FrameAppender(_ChunkAppender):
         spec: ArraySpec,
         translated: Translated,
         guard: AbstractContextManager[None],
-        write: FrameWriter,
     ) -> None:
         super().__init__(dataset, spec, translated, guard)
-        self._write_frame = write
+        self.dataset = c_int64(dataset.id)
+        self.guard = guard
+        self.lock = phil  # h5py's own, as in each of its calls
+        self.counted: Counted = self
+        self.length = spec.shape[0]
 
-    def append_frame(self, start: int, frame: NDArray[Any]) -> None:
-        try:
-            with self._guard, phil:  # h5py's lock, as in each of its own calls
-                if not self._write_frame(start, frame):
-                    # h5py says what is wrong.
-                    self._id.set_extent((start + 1, *self._row_shape))
-                    self._id.write_direct_chunk((start, *self._origin), frame)
-        except FOREIGN as exc:
+    def append_slowly(self, start: int, frame: NDArray[Any]) -> None:
+        """Write a frame through h5py, which says what is wrong."""
+        self._id.set_extent((start + 1, *self._row_shape))
+        self._id.write_direct_chunk((start, *self._origin), frame)
+
+    def raise_ours(self, exc: BaseException) -> None:
+        """Raise our error for one of h5py's; return if it is none."""
+        if isinstance(exc, FOREIGN):
             raise self._translated(exc) from exc
 
 

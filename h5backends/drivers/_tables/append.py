@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from ctypes import c_int64
 from typing import Any
 
 from numpy.typing import NDArray
 
 from h5backends.drivers._tables.arrays import Array
-from h5backends.drivers._tables.file import OpenFile
+from h5backends.drivers._tables.file import LOCK, OpenFile
 from h5backends.drivers._tables.tree import TablesHandle
 from h5backends.drivers.base import Appender
-from h5backends.drivers.frame_writer import FrameWriter, frame_writer
+from h5backends.drivers.frame_calls import Counted, frame_calls
 from h5backends.pipeline import Packed, as_array
 
 __all__ = ["PackedChunks", "appender_for"]
@@ -30,18 +32,16 @@ def appender_for(file: OpenFile, handle: TablesHandle, array: Any) -> Appender:
     array : Array, Ragged or Records
         The array.
     """
-    if isinstance(array, Array) and array.whole_row_chunk == 1:
-        write = _writer(file, array)
-        if write is not None:
-            return _FrameAppender(file, handle, array, write)
-    return _Appender(file, handle, array)
-
-
-def _writer(file: OpenFile, array: Array) -> FrameWriter | None:
     direct = file.low.direct
-    if direct is None:
-        return None
-    return frame_writer(direct.library, array.low._v_objectid, array.shape[1:])
+    if direct is not None and isinstance(array, Array) and array.whole_row_chunk == 1:
+        frames, row_shape = _FrameAppender(file, handle, array), array.shape[1:]
+        calls = frame_calls(
+            direct.library, row_shape, math.prod(row_shape) * array.dtype.itemsize, frames
+        )
+        if calls is not None:
+            frames.append_frame = calls
+            return frames
+    return _Appender(file, handle, array)
 
 
 class _Appender:
@@ -87,40 +87,29 @@ class _Appender:
 
 
 class _FrameAppender(_Appender):
-    """Chunks of one row each, around PyTables too.
+    """Chunks of one row each, around PyTables too."""
 
-    Parameters
-    ----------
-    file, handle, array
-        As for :func:`appender_for`.
-    write : callable
-        See :func:`h5backends.drivers.frame_writer.frame_writer`.
-    """
+    __slots__ = ("append_frame", "counted", "dataset", "guard", "lock")
 
-    __slots__ = ("_guard", "_write_frame")
+    append_frame: Callable[[int, NDArray[Any]], None]
 
-    def __init__(
-        self, file: OpenFile, handle: TablesHandle, array: Array, write: FrameWriter
-    ) -> None:
+    def __init__(self, file: OpenFile, handle: TablesHandle, array: Array) -> None:
         super().__init__(file, handle, array)
-        self._guard = self._translation.guard or nullcontext()
-        self._write_frame = write
+        self.dataset = c_int64(array.low._v_objectid)
+        self.guard = self._translation.guard or nullcontext()
+        self.lock = LOCK
+        self.counted: Counted = array
 
-    def append_frame(self, start: int, frame: NDArray[Any]) -> None:
-        array = self._array
-        try:
-            with self._guard:
-                if not self._file.is_open:
-                    self._file.require_open()
-                if not self._write_frame(start, frame):
-                    # PyTables says what is wrong, or has opened the array anew meanwhile.
-                    array.resize(start + 1)
-                    array.write_chunk((start, *self._origin), frame)
-                    self._write_frame = _writer(self._file, array) or self._write_frame
-                array.length = start + 1
-        except Exception as exc:
-            self._translation.raise_ours(exc)
-            raise
+    def append_slowly(self, start: int, frame: NDArray[Any]) -> None:
+        """Write a frame through PyTables, which says what is wrong."""
+        self._file.require_open()
+        self._array.resize(start + 1)
+        self._array.write_chunk((start, *self._origin), frame)
+        self.dataset.value = self._array.low._v_objectid  # in case that it was opened anew
+
+    def raise_ours(self, exc: BaseException) -> None:
+        """Raise our error for one of PyTables'; return if it is none."""
+        self._translation.raise_ours(exc)
 
 
 class PackedChunks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -13,10 +14,11 @@ import pytest
 from h5py._objects import phil
 
 from h5backends import H5Backend
-from h5backends.drivers import frame_writer as module
-from h5backends.drivers.frame_writer import frame_writer
+from h5backends.drivers import frame_calls as module
+from h5backends.drivers.frame_calls import frame_calls
+from h5backends.drivers.hdf5_library import libraries
 from h5backends.drivers.tables_ import TablesDriver
-from h5backends.errors import FileClosedError
+from h5backends.errors import FileClosedError, StorageError
 from h5backends.types import ArraySpec, NodeKind, OpenOptions
 
 SHAPE = (256, 256)
@@ -31,16 +33,16 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Work both ways: directly, and through the libraries for each of the reasons."""
     if request.param == "no such function":
         elsewhere = ctypes.PyDLL(None) if os.name == "posix" else ctypes.PyDLL("kernel32")
-        assert frame_writer(elsewhere, 0, SHAPE) is None
+        assert frame_calls(elsewhere, SHAPE, 1, Any) is None
         for driver in ("_h5py", "_tables"):
             monkeypatch.setattr(
-                f"h5backends.drivers.{driver}.append.frame_writer",
-                lambda library, *rest: frame_writer(elsewhere, *rest),
+                f"h5backends.drivers.{driver}.append.frame_calls",
+                lambda library, *rest: frame_calls(elsewhere, *rest),
             )
     elif request.param == "another layout":
         monkeypatch.setattr(module, "_KNOWN", False)
     elif request.param == "no library":
-        monkeypatch.setattr("h5backends.drivers.h5py_.tap", lambda *_, **__: None)
+        monkeypatch.setattr("h5backends.drivers.h5py_.find_library", lambda *_: None)
         monkeypatch.setattr(
             "h5backends.drivers._tables.lowlevel.find_direct", lambda file_id, path: None
         )
@@ -98,17 +100,39 @@ def test_an_array_that_pytables_opened_anew(tmp_path: pathlib.Path) -> None:
         assert np.array_equal(file["a"][:], data)
 
 
-def test_what_hdf5_refuses_is_said(tmp_path: pathlib.Path) -> None:
+class Around:
+    """A driver that has nothing around, and notes what HDF5 did not take."""
+
+    def __init__(self, number: int) -> None:
+        self.dataset = ctypes.c_int64(number)
+        self.guard: Any = contextlib.nullcontext()
+        self.lock = phil
+        self.counted, self.length = self, 0
+        self.refused: list[int] = []
+
+    def append_slowly(self, start: int, frame: Any) -> None:
+        self.refused.append(start)
+        raise ValueError("not taken")
+
+    def raise_ours(self, exc: BaseException) -> None:
+        raise StorageError("as said") from exc
+
+
+def test_what_hdf5_refuses_goes_to_the_library(tmp_path: pathlib.Path) -> None:
     data = frames(3)
     with h5py.File(tmp_path / "f.h5", "w") as file:
         array = file.create_dataset(
             "a", (0, *SHAPE), "u2", maxshape=(2, *SHAPE), chunks=(1, *SHAPE)
         )
-        write = frame_writer(ctypes.PyDLL(h5py.h5d.__file__), array.id.id, SHAPE)
-        assert write is not None
-        with phil:
-            assert write(0, data[0])
-            assert write(1, data[1])
-            assert not write(2, data[2])  # beyond its largest extent
-            assert not write(1, data[2].T)  # not in one piece
+        around = Around(array.id.id)
+        (library,) = libraries(h5py.h5d.__file__)
+        append = frame_calls(library, SHAPE, data[0].nbytes, around)
+        assert append is not None
+        append(0, data[0])
+        append(1, data[1])
+        for start, frame in [(2, data[2]), (1, data[2].T)]:  # too many; not in one piece
+            with pytest.raises(StorageError, match="as said"):
+                append(start, frame)
+        assert around.refused == [2, 1]
+        assert around.length == 2
         assert np.array_equal(array[:], data[:2])
