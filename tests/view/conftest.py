@@ -174,7 +174,10 @@ class Browser:
     def model(self, name: str, rest: str) -> Any:
         """Return something of a model of the page, None while there is none of this name."""
         return self.driver.execute_script(
-            "const m = Bokeh.documents[0].get_model_by_name(arguments[0]);"
+            # While one plot takes the place of another both are there, and Bokeh raises.
+            "const [m, ...rest] = Array.from(Bokeh.documents[0]._all_models.values())"
+            ".filter(each => each.name === arguments[0]);"
+            "if (rest.length) return null;"
             f"return m ? m{rest} : null",
             name,
         )
