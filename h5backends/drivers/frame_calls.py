@@ -7,6 +7,7 @@ and what is left is one function.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -50,14 +51,14 @@ class Surroundings(Protocol):
         HDF5's identifier of the array.
     guard, lock : context manager
         To be in while HDF5 is at work: the journal's guard, and the lock of the library.
-    counted : Counted
+    counted : Counted or None
         Its length is brought up to date.
     """
 
     dataset: c_int64
     guard: AbstractContextManager[Any]
     lock: Any
-    counted: Counted
+    counted: Counted | None
 
     def append_slowly(self, start: int, frame: NDArray[Any]) -> None:
         """Write a frame through the library, or raise what is wrong; within guard and lock."""
@@ -67,7 +68,7 @@ class Surroundings(Protocol):
 
 
 def frame_calls(
-    library: Any, row_shape: tuple[int, ...], nbytes: int, around: Surroundings
+    library: Any, row_shape: tuple[int, ...], dtype: np.dtype[Any], around: Surroundings
 ) -> Callable[[int, NDArray[Any]], None] | None:
     """Make what appends frames to an array with chunks of one row, and without filters.
 
@@ -77,8 +78,8 @@ def frame_calls(
         The HDF5 library; its functions must keep the interpreter's lock.
     row_shape : tuple of int
         Shape of a frame.
-    nbytes : int
-        Its size in the file.
+    dtype : numpy.dtype
+        Type of its elements in the file.
     around : Surroundings
         The driver's.
 
@@ -101,7 +102,7 @@ def frame_calls(
     usual_transfer, no_filter_left_out = c_int64(0), c_uint32(0)
     values_of = c_void_p.from_address
     dataset, counted, guard, lock = around.dataset, around.counted, around.guard, around.lock
-    size = c_size_t(nbytes)
+    size = c_size_t(math.prod(row_shape) * dtype.itemsize)
 
     def append_frame(start: int, frame: NDArray[Any]) -> None:
         try:
@@ -117,7 +118,8 @@ def frame_calls(
                     ) < 0
                 ):  # fmt: skip
                     around.append_slowly(start, frame)
-                counted.length = stop
+                if counted is not None:
+                    counted.length = stop
         except Exception as exc:
             around.raise_ours(exc)
             raise

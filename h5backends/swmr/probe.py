@@ -157,10 +157,10 @@ def _readable_rows(dataset: Any, deadline: float) -> dict[str, Any]:
         except _FOREIGN as exc:
             good = _rows_before(dataset, start, min(start + step, shape[0]))
             return {"rows": good} | _complaint(exc)
-    return {"rows": shape[0]} | _misplaced(dataset)
+    return {"rows": shape[0]} | _misplaced(dataset, deadline)
 
 
-def _misplaced(dataset: Any) -> dict[str, Any]:
+def _misplaced(dataset: Any, deadline: float) -> dict[str, Any]:
     """Look for chunks that the index has at other places than where they belong.
 
     The index of older formats has no checksum: where a byte of it changed, a chunk is missing
@@ -174,12 +174,17 @@ def _misplaced(dataset: Any) -> dict[str, Any]:
     inside: set[tuple[int, ...]] = set()
     outside: list[tuple[int, ...]] = []
 
-    def sort_in(chunk: Any) -> None:
+    def sort_in(chunk: Any) -> bool | None:
         offset = chunk.chunk_offset
         fits = all(o < n and not o % c for o, n, c in zip(offset, shape, chunks, strict=True))
         inside.add(offset) if fits else outside.append(offset)
+        return True if time.monotonic() > deadline else None  # True ends it
 
-    dataset.id.chunk_iter(sort_in)
+    try:
+        if dataset.id.chunk_iter(sort_in):
+            return {"note": "its index was not looked at to its end: out of time"}
+    except _FOREIGN as exc:
+        return {"error": f"the index of its chunks cannot be gone through: {_words(exc)}"}
     places = (range(0, n, c) for n, c in zip(shape, chunks, strict=True))
     missing = next((offset for offset in itertools.product(*places) if offset not in inside), None)
     if missing is None or not outside:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import pathlib
+import weakref
 from typing import Any
 
 import h5py
@@ -33,7 +35,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Work both ways: directly, and through the libraries for each of the reasons."""
     if request.param == "no such function":
         elsewhere = ctypes.PyDLL(None) if os.name == "posix" else ctypes.PyDLL("kernel32")
-        assert frame_calls(elsewhere, SHAPE, 1, Any) is None
+        assert frame_calls(elsewhere, SHAPE, np.dtype(np.uint16), Any) is None
         for driver in ("_h5py", "_tables"):
             monkeypatch.setattr(
                 f"h5backends.drivers.{driver}.append.frame_calls",
@@ -84,6 +86,25 @@ def test_a_file_closed_by_its_own_library_takes_no_frame(
         assert np.array_equal(file["a"][:], data[:1])
 
 
+@pytest.mark.parametrize("driver", ["h5py", "tables"])
+def test_what_appends_goes_with_its_last_user(tmp_path: pathlib.Path, driver: str) -> None:
+    """Not only when the garbage collector comes by: it keeps HDF5's objects open."""
+    gc.collect()
+    gc.disable()
+    try:
+        with H5Backend(driver) as h5:
+            h5.open_file(tmp_path / "f.h5", "w")
+            h5.create_earray("/", "a", "uint16", SHAPE)
+            inside = h5.session.driver
+            appender: Any = inside.appender(inside.child(inside.root(), "a"))
+            appender.append_frame(0, frames(1)[0])
+            kept = weakref.ref(appender.append_frame)
+            del appender
+            assert kept() is None
+    finally:
+        gc.enable()
+
+
 def test_an_array_that_pytables_opened_anew(tmp_path: pathlib.Path) -> None:
     data = frames(5)
     driver = TablesDriver.open(str(tmp_path / "f.h5"), "w", OpenOptions())
@@ -107,7 +128,8 @@ class Around:
         self.dataset = ctypes.c_int64(number)
         self.guard: Any = contextlib.nullcontext()
         self.lock = phil
-        self.counted, self.length = self, 0
+        self.counted: Any = self
+        self.length = 0
         self.refused: list[int] = []
 
     def append_slowly(self, start: int, frame: Any) -> None:
@@ -126,7 +148,7 @@ def test_what_hdf5_refuses_goes_to_the_library(tmp_path: pathlib.Path) -> None:
         )
         around = Around(array.id.id)
         (library,) = libraries(h5py.h5d.__file__)
-        append = frame_calls(library, SHAPE, data[0].nbytes, around)
+        append = frame_calls(library, SHAPE, data.dtype, around)
         assert append is not None
         append(0, data[0])
         append(1, data[1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from ctypes import c_int64
@@ -51,14 +50,10 @@ def appender_for(
     whole_rows = spec.chunks is not None and spec.chunks[1:] == spec.shape[1:]
     if whole_rows and no_filters(spec) and 0 not in spec.shape[1:]:
         if spec.chunks and spec.chunks[0] == 1:
-            frames = _FrameAppender(dataset, spec, translated, guard)
-            row_shape = spec.shape[1:]
-            calls = frame_calls(
-                library, row_shape, math.prod(row_shape) * spec.dtype.itemsize, frames
-            )
-            if calls is not None:
-                frames.append_frame = calls
-                return frames
+            frames = _Frames(dataset, guard, translated)
+            append_frame = frame_calls(library, spec.shape[1:], spec.dtype, frames)
+            if append_frame is not None:
+                return _FrameAppender(dataset, spec, translated, guard, append_frame=append_frame)
         return _ChunkAppender(dataset, spec, translated, guard)
     return _Appender(dataset, spec, translated, guard)
 
@@ -130,28 +125,41 @@ class _ChunkAppender(_Appender):
 class _FrameAppender(_ChunkAppender):
     """Chunks of one row each, around h5py too."""
 
-    __slots__ = ("append_frame", "counted", "dataset", "guard", "length", "lock")
+    __slots__ = ("append_frame",)
 
-    append_frame: Callable[[int, NDArray[Any]], None]
+    def __init__(self, *as_others: Any, append_frame: Callable[[int, NDArray[Any]], None]) -> None:
+        super().__init__(*as_others)
+        self.append_frame = append_frame
+
+
+class _Frames:
+    """What is around the two calls of HDF5's own that write a frame.
+
+    Parameters
+    ----------
+    dataset, guard, translated
+        As for :func:`appender_for`.
+    """
+
+    lock = phil
+    """h5py's own, as in each of its calls."""
+    counted: Counted | None = None
 
     def __init__(
         self,
         dataset: h5d.DatasetID,
-        spec: ArraySpec,
-        translated: Translated,
         guard: AbstractContextManager[None],
+        translated: Translated,
     ) -> None:
-        super().__init__(dataset, spec, translated, guard)
         self.dataset = c_int64(dataset.id)
         self.guard = guard
-        self.lock = phil  # h5py's own, as in each of its calls
-        self.counted: Counted = self
-        self.length = spec.shape[0]
+        self._id = dataset
+        self._translated = translated
 
     def append_slowly(self, start: int, frame: NDArray[Any]) -> None:
         """Write a frame through h5py, which says what is wrong."""
-        self._id.set_extent((start + 1, *self._row_shape))
-        self._id.write_direct_chunk((start, *self._origin), frame)
+        self._id.set_extent((start + 1, *frame.shape))
+        self._id.write_direct_chunk((start, *(0 for _ in frame.shape)), frame)
 
     def raise_ours(self, exc: BaseException) -> None:
         """Raise our error for one of h5py's; return if it is none."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ctypes import byref, c_char_p, c_int, c_int64, c_uint64, c_void_p
+from functools import cache
 from typing import Any
 
 from h5backends.file_text import decoded
@@ -38,6 +39,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
 }
 
 
+@cache
 def text_reader(library: Any) -> TextReader | None:
     """Make what reads texts.
 

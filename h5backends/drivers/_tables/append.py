@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from ctypes import c_int64
@@ -34,13 +33,10 @@ def appender_for(file: OpenFile, handle: TablesHandle, array: Any) -> Appender:
     """
     direct = file.low.direct
     if direct is not None and isinstance(array, Array) and array.whole_row_chunk == 1:
-        frames, row_shape = _FrameAppender(file, handle, array), array.shape[1:]
-        calls = frame_calls(
-            direct.library, row_shape, math.prod(row_shape) * array.dtype.itemsize, frames
-        )
-        if calls is not None:
-            frames.append_frame = calls
-            return frames
+        frames = _Frames(file, handle, array)
+        append_frame = frame_calls(direct.library, array.shape[1:], array.dtype, frames)
+        if append_frame is not None:
+            return _FrameAppender(file, handle, array, append_frame)
     return _Appender(file, handle, array)
 
 
@@ -89,27 +85,46 @@ class _Appender:
 class _FrameAppender(_Appender):
     """Chunks of one row each, around PyTables too."""
 
-    __slots__ = ("append_frame", "counted", "dataset", "guard", "lock")
+    __slots__ = ("append_frame",)
 
-    append_frame: Callable[[int, NDArray[Any]], None]
+    def __init__(
+        self,
+        file: OpenFile,
+        handle: TablesHandle,
+        array: Array,
+        append_frame: Callable[[int, NDArray[Any]], None],
+    ) -> None:
+        super().__init__(file, handle, array)
+        self.append_frame = append_frame
+
+
+class _Frames:
+    """What is around the two calls of HDF5's own that write a frame.
+
+    Parameters
+    ----------
+    file, handle, array
+        As for :func:`appender_for`.
+    """
+
+    lock = LOCK
 
     def __init__(self, file: OpenFile, handle: TablesHandle, array: Array) -> None:
-        super().__init__(file, handle, array)
+        translation = file.translate(handle.path, writing=True)
+        self.raise_ours = translation.raise_ours
+        self.guard = translation.guard or nullcontext()
         self.dataset = c_int64(array.low._v_objectid)
-        self.guard = self._translation.guard or nullcontext()
-        self.lock = LOCK
-        self.counted: Counted = array
+        self.counted: Counted | None = array
+        self._file = file
+        self._array = array
 
     def append_slowly(self, start: int, frame: NDArray[Any]) -> None:
         """Write a frame through PyTables, which says what is wrong."""
+        array = self._array
         self._file.require_open()
-        self._array.resize(start + 1)
-        self._array.write_chunk((start, *self._origin), frame)
-        self.dataset.value = self._array.low._v_objectid  # in case that it was opened anew
-
-    def raise_ours(self, exc: BaseException) -> None:
-        """Raise our error for one of PyTables'; return if it is none."""
-        self._translation.raise_ours(exc)
+        array.resize(start + 1)
+        array.write_chunk((start, *(0 for _ in frame.shape)), frame)
+        self.dataset.value = array.low._v_objectid  # in case that it was opened anew
 
 
 class PackedChunks:
