@@ -22,6 +22,7 @@ _MOST_KEPT = 8 * 1024 * 1024
 _PLENTY = 256 * 1024 * 1024
 """With so much room, an answer holds for a while."""
 _SECONDS = 0.1
+_now = time.monotonic
 
 
 class Room:
@@ -57,7 +58,7 @@ class Room:
         StorageError
             There is not enough.
         """
-        if nbytes < self._credit and time.monotonic() < self._until:
+        if nbytes < self._credit and _now() < self._until:
             self._credit -= nbytes
             if kept:
                 self._kept = min(self._kept + nbytes, _MOST_KEPT)

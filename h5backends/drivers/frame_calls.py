@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from ctypes import c_int, c_int64, c_size_t, c_uint32, c_void_p
+from contextlib import AbstractContextManager, nullcontext
+from ctypes import c_int, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Counted", "Surroundings", "frame_calls"]
+__all__ = ["Counted", "Journal", "Surroundings", "frame_calls"]
 
 _HEAD = object.__basicsize__
 """Bytes of Python's own in front of an array's fields, the first of which is where its values
@@ -42,6 +42,26 @@ class Counted(Protocol):
     length: int
 
 
+class Journal(Protocol):
+    """The part of a file's journal that frames have to do with.
+
+    Attributes
+    ----------
+    guard : context manager
+        To be in while HDF5 is at work.
+    due : bool
+        Whether :meth:`relieve` has to be called after that.
+    """
+
+    due: bool
+
+    @property
+    def guard(self) -> AbstractContextManager[Any]: ...
+
+    def relieve(self) -> None:
+        """Have the library flush, which tells of what could not be written."""
+
+
 class Surroundings(Protocol):
     """What a driver has around the two calls.
 
@@ -49,16 +69,20 @@ class Surroundings(Protocol):
     ----------
     dataset : c_int64
         HDF5's identifier of the array.
-    guard, lock : context manager
-        To be in while HDF5 is at work: the journal's guard, and the lock of the library.
+    journal : Journal or None
+        The file's.
+    lock : context manager
+        The lock of the library, to be in while HDF5 is at work.
     counted : Counted or None
         Its length is brought up to date.
     """
 
     dataset: c_int64
-    guard: AbstractContextManager[Any]
     lock: Any
     counted: Counted | None
+
+    @property
+    def journal(self) -> Journal | None: ...
 
     def append_slowly(self, start: int, frame: NDArray[Any]) -> None:
         """Write a frame through the library, or raise what is wrong; within guard and lock."""
@@ -99,19 +123,20 @@ def frame_calls(
     extent = np.array((0, *row_shape), np.uint64)
     position = np.zeros(1 + len(row_shape), np.uint64)
     extent_at, position_at = c_void_p(extent.ctypes.data), c_void_p(position.ctypes.data)
+    first, length = c_uint64.from_buffer(position.data), c_uint64.from_buffer(extent.data)
     usual_transfer, no_filter_left_out = c_int64(0), c_uint32(0)
     values_of = c_void_p.from_address
-    dataset, counted, guard, lock = around.dataset, around.counted, around.guard, around.lock
+    dataset, counted, lock, journal = around.dataset, around.counted, around.lock, around.journal
+    guard = nullcontext() if journal is None else journal.guard
     size = c_size_t(math.prod(row_shape) * dtype.itemsize)
 
     def append_frame(start: int, frame: NDArray[Any]) -> None:
         try:
             with guard, lock:
-                position[0] = start
-                extent[0] = stop = start + 1
+                first.value = start
+                length.value = stop = start + 1
                 if (
-                    not frame.flags.c_contiguous
-                    or set_extent(dataset, extent_at) < 0
+                    set_extent(dataset, extent_at) < 0
                     or write_chunk(
                         dataset, usual_transfer, no_filter_left_out, position_at, size,
                         values_of(id(frame) + _HEAD),
@@ -120,6 +145,8 @@ def frame_calls(
                     around.append_slowly(start, frame)
                 if counted is not None:
                     counted.length = stop
+            if journal is not None and journal.due:
+                journal.relieve()
         except Exception as exc:
             around.raise_ours(exc)
             raise

@@ -23,6 +23,7 @@ from h5backends.drivers._h5py.caching import chunk_cache, with_own_cache
 from h5backends.drivers._h5py.datasets import LateDataset
 from h5backends.drivers._h5py.texts import text_reader
 from h5backends.drivers._journal.hooks import tap
+from h5backends.drivers.alignment import ALIGNMENT, LEAST_BYTES
 from h5backends.drivers.base import Appender, ChunkStore, Driver
 from h5backends.drivers.hdf5_library import find_library
 from h5backends.errors import (
@@ -58,6 +59,11 @@ __all__ = ["H5pyDriver"]
 _FIXED_KIND = b"H5B_KIND"
 _LIBVER = ("v110", "v110")
 """Superblock 3 and nothing newer: SWMR needs it, and HDF5 1.10 can still open the file."""
+_WRITING = {
+    "libver": _LIBVER,
+    "alignment_threshold": LEAST_BYTES,
+    "alignment_interval": ALIGNMENT,
+}
 
 _LINKED = h5py.h5f.__file__
 """Where HDF5's own functions are found."""
@@ -121,7 +127,7 @@ class H5pyDriver(Driver):
         if mode == "r":
             arguments.setdefault("swmr", options.swmr)
         else:
-            arguments.setdefault("libver", _LIBVER)
+            arguments = _WRITING | arguments
         if not (mode == "r" and options.swmr and "locking" not in arguments):
             return cls(_open(location, location, mode, arguments), location, mode)
         try:
@@ -522,8 +528,9 @@ class H5pyDriver(Driver):
                 node=handle.name,
                 remedy="Take them with reserve(), all ranks together, and write each its own.",
             )
-        spec, library = self.spec(handle), self._library
-        return appender_for(handle.id, spec, self.translated, self._writing, library)
+        return appender_for(
+            handle.id, self.spec(handle), self.translated, self._writing, self._tap, self._library
+        )
 
     def filter_steps(self, handle: h5py.Dataset) -> tuple[FilterStep, ...]:
         """Return the filters of an array in their order."""

@@ -13,7 +13,7 @@ from h5py._objects import phil
 from numpy.typing import NDArray
 
 from h5backends.drivers.base import Appender, no_filters
-from h5backends.drivers.frame_calls import Counted, frame_calls
+from h5backends.drivers.frame_calls import Counted, Journal, frame_calls
 from h5backends.pipeline import Packed, as_array
 from h5backends.types import ArraySpec
 
@@ -30,6 +30,7 @@ def appender_for(
     spec: ArraySpec,
     translated: Translated,
     guard: AbstractContextManager[None],
+    journal: Journal | None,
     library: Any,
 ) -> Appender:
     """Choose the fastest safe way to the end of a dataset.
@@ -44,13 +45,15 @@ def appender_for(
         Turns what h5py raises into this package's errors.
     guard : context manager
         To be in while h5py is at work.
+    journal : Journal or None
+        The file's, if it has one.
     library : ctypes library or None
         The HDF5 library, if its functions can be called directly.
     """
     whole_rows = spec.chunks is not None and spec.chunks[1:] == spec.shape[1:]
     if whole_rows and no_filters(spec) and 0 not in spec.shape[1:]:
         if spec.chunks and spec.chunks[0] == 1:
-            frames = _Frames(dataset, guard, translated)
+            frames = _Frames(dataset, translated, journal)
             append_frame = frame_calls(library, spec.shape[1:], spec.dtype, frames)
             if append_frame is not None:
                 return _FrameAppender(dataset, spec, translated, guard, append_frame=append_frame)
@@ -137,7 +140,7 @@ class _Frames:
 
     Parameters
     ----------
-    dataset, guard, translated
+    dataset, translated, journal
         As for :func:`appender_for`.
     """
 
@@ -148,11 +151,11 @@ class _Frames:
     def __init__(
         self,
         dataset: h5d.DatasetID,
-        guard: AbstractContextManager[None],
         translated: Translated,
+        journal: Journal | None,
     ) -> None:
         self.dataset = c_int64(dataset.id)
-        self.guard = guard
+        self.journal = journal
         self._id = dataset
         self._translated = translated
 

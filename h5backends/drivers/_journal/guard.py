@@ -37,6 +37,7 @@ except ImportError:
     _fast = signal
 _get_handler, _set_handler = _fast.getsignal, _fast.signal
 _get_ident = _thread.get_ident
+_collects, _collect_not, _collect = gc.isenabled, gc.disable, gc.enable
 
 
 class _Seen:
@@ -95,16 +96,16 @@ class _Guard:
             self.inside_main += 1
         with self._lock:
             if not self._inside:
-                self._collecting = gc.isenabled()
-                gc.disable()
+                self._collecting = _collects()
+                _collect_not()
             self._inside += 1
 
-    def leave(self) -> None:
+    def leave(self, *_: object) -> None:
         """End; what waited is handled at the next opportunity."""
         with self._lock:
             self._inside -= 1
             if not self._inside and self._collecting:
-                gc.enable()
+                _collect()
         if _get_ident() == self._main:
             self.inside_main -= 1
             if not self.inside_main:
@@ -112,6 +113,8 @@ class _Guard:
                     self.give_back()
                 if self._waiting:
                     self._let_go()
+
+    __enter__, __exit__ = enter, leave
 
     def forget(self) -> None:
         """Begin anew in a process that was forked off, by whichever thread."""

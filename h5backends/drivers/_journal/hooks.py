@@ -119,13 +119,13 @@ class Hooks:
         Each frame comes by, after its copy has driven everything else out of the processor's
         cache: so it has at hand what it needs, and passes on the arguments as they are.
         """
-        own, bulk = self._write, self._bulk
+        own, bulk, tap_of = self._write, self._bulk, self.taps.get
 
         def on_write(*call: int) -> int:
             if not GUARD.inside_main:
                 GUARD.watch()
             file, kind, _, place, size, memory = call
-            found = self.taps.get(file)
+            found = tap_of(file)
             if found is None or (place >= found.end and not found.full):
                 done: int = (own if size < _BULK else bulk)(*call)
                 if done < 0 and found is not None:

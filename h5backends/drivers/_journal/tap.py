@@ -69,6 +69,8 @@ class Tap:
     due : bool
         Whether the library has to flush: for something could not be written that nobody was told
         of yet, or too much is held back.
+    guard : context manager
+        As this object, but that one has to look at `due` oneself.
     writing : context manager
         As this object, for what brings rows: its end tells of a full disk.
     """
@@ -101,6 +103,8 @@ class Tap:
         self._late: list[tuple[int, int, bytes]] = []  # kind, place, bytes: in HDF5's order
         self._journal = JournalFile(path, (status.st_dev, status.st_ino))
 
+    guard = GUARD
+
     # -- around the driver's work ---------------------------------------------------------------
     __enter__ = GUARD.enter
 
@@ -118,7 +122,8 @@ class Tap:
             return
         self._relieving = True
         try:
-            flush()
+            with GUARD:
+                flush()
         finally:
             self._relieving = False
 
@@ -323,14 +328,11 @@ class _Writing:
     def __init__(self, tap: Tap) -> None:
         self._tap = tap
 
-    __enter__ = GUARD.enter  # as a bound method: one call less for each frame
+    __enter__ = GUARD.enter
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        tap = self._tap
-        if tap.due and kind is None:
-            try:
-                tap.relieve()
-            finally:
-                GUARD.leave()
-        else:
+        try:
+            if self._tap.due and kind is None:
+                self._tap.relieve()
+        finally:
             GUARD.leave()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from ctypes import c_int64
 from typing import Any
 
@@ -110,9 +109,8 @@ class _Frames:
     lock = LOCK
 
     def __init__(self, file: OpenFile, handle: TablesHandle, array: Array) -> None:
-        translation = file.translate(handle.path, writing=True)
-        self.raise_ours = translation.raise_ours
-        self.guard = translation.guard or nullcontext()
+        self.raise_ours = file.translate(handle.path, writing=True).raise_ours
+        self.journal = file.journal
         self.dataset = c_int64(array.low._v_objectid)
         self.counted: Counted | None = array
         self._file = file

@@ -70,7 +70,7 @@ class OpenFile:
         self.is_open = False
         self.in_users_hands = False
         self._native: SafeFile | None = None
-        self._tap: Tap | None = None
+        self.journal: Tap | None = None
         self._params = library_parameters(dict(options.extra), mode != "r")
         localfile.check_before_open(location, mode, "tables")
         with LOCK, self.translate():
@@ -84,7 +84,7 @@ class OpenFile:
         self.low = H5File(self.location, "w" if mode == "x" else mode, self._params)
         if mode != "r" and self._params.get("DRIVER") in {None, "H5FD_SEC2"}:
             file_id = self.low._v_objectid
-            self._tap = tap(
+            self.journal = tap(
                 hdf5extension.__file__, file_id, self.location, self.flush, keep_lock=True
             )
         new = self.low._v_new
@@ -98,7 +98,7 @@ class OpenFile:
 
     def translate(self, node: str | None = None, writing: bool = False) -> Translation:
         """Return the context in which PyTables' errors become ours."""
-        guard = self._tap.writing if writing and self._tap is not None else self._tap
+        guard = self.journal.writing if writing and self.journal is not None else self.journal
         return Translation(self.location, self.mode, node, guard)
 
     def require_open(self, node: str | None = None) -> None:
@@ -145,13 +145,13 @@ class OpenFile:
         """
         if self._native is None or not self._native.isopen:
             return
-        if self._tap is not None:
-            self._tap.paused = True
+        if self.journal is not None:
+            self.journal.paused = True
         try:
             self._native.flush()
         finally:
-            if self._tap is not None:
-                self._tap.paused = False
+            if self.journal is not None:
+                self.journal.paused = False
 
     def close(self) -> None:
         """Write everything and close; a second call does nothing."""
@@ -184,8 +184,8 @@ class OpenFile:
 
     def fsync(self) -> None:
         """Flush, then wait until the storage device has the data."""
-        if self._tap is not None:
-            self._tap.sync = True
+        if self.journal is not None:
+            self.journal.sync = True
         self.flush()
         if self.mode != "r":
             os.fsync(self.fileno())

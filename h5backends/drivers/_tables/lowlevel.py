@@ -17,6 +17,7 @@ import tables
 from numpy.typing import NDArray
 from tables import hdf5extension, utilsextension
 
+from h5backends.drivers._tables.aligned import opened_before
 from h5backends.drivers._tables.direct import find as find_direct
 from h5backends.errors import UnsupportedError
 
@@ -116,7 +117,9 @@ class H5File(hdf5extension.File):  # type: ignore[misc]
         self.mode = mode
         # The caller gives CLASS, VERSION and TITLE like all other attributes.
         self.params = params | {"PYTABLES_SYS_ATTRS": False}
-        self._g_new(path, mode, **self.params)
+        with opened_before(path, mode, self.params) as made:
+            self._g_new(path, "r+" if made else mode, **self.params)
+        self._v_new |= made
         self._v_objectid = self._get_file_id()
         self.direct = find_direct(self._v_objectid, path)
         # HDF5 objects that nobody refers to any more, to be closed at the next opportunity.

@@ -114,6 +114,7 @@ class SafeFile(tables.File):  # type: ignore[misc]
     def __init__(self, path: str, mode: str, attributes: Attributes, params: Any) -> None:
         self.safe_attributes = attributes
         self.direct = attributes.direct
+        params = params | {"USER_BLOCK_SIZE": 0}  # for new files; this one has what was asked for
         super().__init__(path, mode, **{name.lower(): v for name, v in params.items()})
         # PyTables' register is there to complain at exit about files that nobody closed; this
         # one is the driver's to close.
