@@ -136,7 +136,8 @@ def frame_calls(
                 first.value = start
                 length.value = stop = start + 1
                 if (
-                    set_extent(dataset, extent_at) < 0
+                    not frame.flags.c_contiguous
+                    or set_extent(dataset, extent_at) < 0
                     or write_chunk(
                         dataset, usual_transfer, no_filter_left_out, position_at, size,
                         values_of(id(frame) + _HEAD),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import gc
 import os
@@ -126,7 +125,7 @@ class Around:
 
     def __init__(self, number: int) -> None:
         self.dataset = ctypes.c_int64(number)
-        self.guard: Any = contextlib.nullcontext()
+        self.journal = None
         self.lock = phil
         self.counted: Any = self
         self.length = 0

@@ -119,13 +119,13 @@ class Hooks:
         Each frame comes by, after its copy has driven everything else out of the processor's
         cache: so it has at hand what it needs, and passes on the arguments as they are.
         """
-        own, bulk, tap_of = self._write, self._bulk, self.taps.get
+        own, bulk = self._write, self._bulk
 
         def on_write(*call: int) -> int:
             if not GUARD.inside_main:
                 GUARD.watch()
             file, kind, _, place, size, memory = call
-            found = tap_of(file)
+            found = self.taps.get(file)
             if found is None or (place >= found.end and not found.full):
                 done: int = (own if size < _BULK else bulk)(*call)
                 if done < 0 and found is not None:
@@ -183,6 +183,7 @@ def tap(
     path: str,
     flush: Callable[[], None],
     keep_lock: bool,
+    new: bool = False,
 ) -> Tap | None:
     """Put a journal in between HDF5 and a file that was just opened for writing.
 
@@ -196,6 +197,8 @@ def tap(
         Has the library flush the file.
     keep_lock : bool
         Whether the library is used with the interpreter's lock alone, which must then be kept.
+    new : bool
+        Whether the file was made just now, so that nothing in it has to be kept.
 
     Returns
     -------
@@ -219,7 +222,7 @@ def tap(
         return None
     if own is None:
         own = _libraries[driver.table] = Hooks(driver, keep_lock)
-    made = Tap(own, driver, path, flush)
+    made = Tap(own, driver, path, flush, new)
     own.add(driver.file, made)
     return made
 

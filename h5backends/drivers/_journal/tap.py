@@ -82,14 +82,19 @@ class Tap:
     )  # fmt: skip
 
     def __init__(
-        self, hooks: Hooks, driver: FileDriver, path: str, flush: Callable[[], None]
+        self,
+        hooks: Hooks,
+        driver: FileDriver,
+        path: str,
+        flush: Callable[[], None],
+        new: bool,
     ) -> None:
         status = os.fstat(driver.descriptor)
         self.sync = False
         self.paused = False
         self.full = self.due = False
         self.writing = _Writing(self)
-        self.end = status.st_size
+        self.end = 0 if new else status.st_size
         self.pieces = Pieces()
         self._hooks = hooks
         self._file = driver.file

@@ -82,12 +82,12 @@ class OpenFile:
             # Claim the name first: PyTables would replace what appeared there meanwhile.
             os.close(os.open(self.location, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         self.low = H5File(self.location, "w" if mode == "x" else mode, self._params)
-        if mode != "r" and self._params.get("DRIVER") in {None, "H5FD_SEC2"}:
-            file_id = self.low._v_objectid
-            self.journal = tap(
-                hdf5extension.__file__, file_id, self.location, self.flush, keep_lock=True
-            )
         new = self.low._v_new
+        if mode != "r" and self._params.get("DRIVER") in {None, "H5FD_SEC2"}:
+            self.journal = tap(
+                hdf5extension.__file__, self.low._v_objectid, self.location, self.flush,
+                keep_lock=True, new=new,
+            )  # fmt: skip
         # PyTables makes files of the oldest format; others may have made an existing one.
         long = not new and superblock.read_superblock(self.location).version >= 2
         self.attributes = Attributes(self.low, long)
