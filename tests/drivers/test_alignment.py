@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import pathlib
 from typing import Any
 
@@ -65,6 +66,46 @@ def test_a_file_of_pytables_is_as_pytables_makes_it(tmp_path: pathlib.Path) -> N
     assert seen[1][0] == 512
     assert seen[0][1] == seen[1][1]
     assert "PYTABLES_FORMAT_VERSION" in seen[0][1]
+
+
+@pytest.mark.parametrize("mode", ["w", "r+"])
+def test_else_a_file_is_used_as_pytables_would(
+    tmp_path: pathlib.Path, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The caches are as large as PyTables makes them, with its parameters."""
+    library = aligned._library()
+    assert library is not None
+    seen = []
+    for name in ("with", "without"):
+        path = tmp_path / f"{name}.h5"
+        if mode == "r+":
+            with H5Backend("tables") as h5:
+                h5.open_file(path, "w")
+        with H5Backend("tables") as h5:
+            h5.open_file(path, mode, chunk_cache_size=12345, chunk_cache_preempt=0.25)
+            seen.append(settings(library, h5.session.driver._file.low._v_objectid))
+        monkeypatch.setattr(aligned, "_functions", lambda: None)
+    assert seen[0][:3] == seen[1][:3]
+    assert seen[0][1:] == (12345, 0.25, 64)
+    assert seen[1][3] == 1
+
+
+def settings(library: Any, file: int) -> tuple[float, ...]:
+    """Return entries and size of the chunk cache, how it drops, and the alignment."""
+    access = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(("H5Fget_access_plist", library))
+    listed = access(file)
+    elements, entries, size = ctypes.c_int(), ctypes.c_size_t(), ctypes.c_size_t()
+    dropped = ctypes.c_double()
+    pointers = [ctypes.c_void_p] * 4
+    cache = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int64, *pointers)(("H5Pget_cache", library))
+    cache(listed, *map(ctypes.addressof, (elements, entries, size, dropped)))
+    least, aligned_to = ctypes.c_uint64(), ctypes.c_uint64()
+    alignment = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int64, *pointers[:2])(
+        ("H5Pget_alignment", library)
+    )
+    alignment(listed, *map(ctypes.addressof, (least, aligned_to)))
+    ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int64)(("H5Pclose", library))(listed)
+    return entries.value, size.value, dropped.value, aligned_to.value
 
 
 @pytest.mark.parametrize("mode", ["w", "a", "r+"])

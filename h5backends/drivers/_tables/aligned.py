@@ -14,9 +14,9 @@ from ctypes import c_char_p, c_double, c_int, c_int64, c_size_t, c_uint, c_uint6
 from functools import cache
 from typing import Any
 
-import tables
 from tables import hdf5extension
 
+from h5backends.drivers._tables.parameters import library_parameters
 from h5backends.drivers.alignment import ALIGNMENT, LEAST_BYTES
 from h5backends.drivers.hdf5_library import find_library
 
@@ -36,6 +36,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
 _FILE_ACCESS = "H5P_CLS_FILE_ACCESS_ID_g"
 _WRITE, _REPLACE = 1, 2
 _USUAL = 0
+_NONE = -1
 _PROBE = "h5backends: which library is this"
 
 
@@ -69,9 +70,6 @@ def opened_before(path: str, mode: str, params: dict[str, Any]) -> Iterator[bool
     finally:
         if functions is not None and file >= 0:
             functions["H5Fclose"](file)
-
-
-_NONE = -1
 
 
 def _is_usual(params: dict[str, Any]) -> bool:
@@ -122,15 +120,9 @@ class _File(hdf5extension.File):  # type: ignore[misc]
 
 def _library() -> Any | None:
     """Return PyTables' HDF5, which knows a file in memory that PyTables makes."""
-    parameters = {
-        name: value
-        for name, value in vars(tables.parameters).items()
-        if name.isupper() and not name.startswith("_")
-    }
     probe = _File()
-    probe._g_new(
-        _PROBE, "w", **parameters | {"DRIVER": "H5FD_CORE", "DRIVER_CORE_BACKING_STORE": 0}
-    )
+    in_memory = {"driver": "H5FD_CORE", "driver_core_backing_store": 0}
+    probe._g_new(_PROBE, "w", **library_parameters(in_memory, writable=True))
     try:
         return find_library(hdf5extension.__file__, probe._get_file_id(), _PROBE)
     finally:

@@ -12,8 +12,9 @@ from h5backends.drivers._journal.hooks import tap
 from h5backends.drivers._journal.tap import Tap
 from h5backends.drivers._tables.attributes import Attributes
 from h5backends.drivers._tables.errors import Translation, closed_error, failure, read_only
-from h5backends.drivers._tables.lowlevel import H5File, library_parameters, pending_failure
+from h5backends.drivers._tables.lowlevel import H5File, pending_failure
 from h5backends.drivers._tables.native import SafeFile
+from h5backends.drivers._tables.parameters import library_parameters
 from h5backends.drivers._tables.tree import Tree
 from h5backends.errors import UnsupportedError
 from h5backends.types import Mode, OpenOptions, Stored
