@@ -64,12 +64,13 @@ class FrameBuffer(RowBuffer):
             type(value) is not np.ndarray
             or value.dtype != self._dtype
             or value.shape != self._row_shape
+            or not value.flags.c_contiguous
         ):
             self._append_block(self._block_of(value, expand))
             return
         with self._lock:
             if not self._room:
-                self._append_block(self._block_of(value, expand))
+                self._append_block(value[np.newaxis])
                 return
             session, base = self._session, self._base
             self._require_room(self._row_bytes, self._packed)
@@ -85,7 +86,7 @@ class FrameBuffer(RowBuffer):
                 session.touch(due=due <= 0)
 
     def _append_as_block(self, base: int, frame: NDArray[Any]) -> None:
-        self._appender.append(base, np.ascontiguousarray(frame)[np.newaxis])
+        self._appender.append(base, frame[np.newaxis])
 
     def _append_block(self, block: NDArray[Any]) -> None:
         with self._lock:

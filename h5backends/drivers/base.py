@@ -79,7 +79,7 @@ class FrameAppender(Appender, Protocol):
         ----------
         start : int
             Length of the array before the call.
-        frame : ndarray, shape ``row_shape``, the stored dtype, in one piece or not
+        frame : ndarray, shape ``row_shape``, the stored dtype, C-contiguous
             The new row.
         """
 

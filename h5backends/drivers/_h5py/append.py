@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 from ctypes import c_int64
 from typing import Any
 
-import numpy as np
 from h5py import h5d, h5s
 from h5py._objects import phil
 from numpy.typing import NDArray
@@ -163,9 +162,7 @@ class _Frames:
     def append_slowly(self, start: int, frame: NDArray[Any]) -> None:
         """Write a frame through h5py, which says what is wrong."""
         self._id.set_extent((start + 1, *frame.shape))
-        self._id.write_direct_chunk(
-            (start, *(0 for _ in frame.shape)), np.ascontiguousarray(frame)
-        )
+        self._id.write_direct_chunk((start, *(0 for _ in frame.shape)), frame)
 
     def raise_ours(self, exc: BaseException) -> None:
         """Raise our error for one of h5py's; return if it is none."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from ctypes import c_int64
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from h5backends.drivers._tables.arrays import Array
@@ -122,7 +121,7 @@ class _Frames:
         array = self._array
         self._file.require_open()
         array.resize(start + 1)
-        array.write_chunk((start, *(0 for _ in frame.shape)), np.ascontiguousarray(frame))
+        array.write_chunk((start, *(0 for _ in frame.shape)), frame)
         self.dataset.value = array.low._v_objectid  # in case that it was opened anew
 
 
