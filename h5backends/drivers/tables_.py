@@ -162,8 +162,7 @@ class TablesDriver(Driver):
             children = tree.children(group)
         for name, what in children.items():
             with self._at(group):
-                handle = tree.handle(join(group.path, name))
-                handle.node = tree.keep(what(self._file.low, tree.group(group), name).open())
+                handle = tree.child(group, name, what)
                 kind = tree.kind(handle)
             yield name, handle, kind
 

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from h5backends.drivers import spill
+from h5backends.drivers._tables.by_name import by_name
 from h5backends.drivers._tables.direct import Direct
-from h5backends.drivers._tables.lowlevel import Group, H5File
+from h5backends.drivers._tables.lowlevel import Dataset, Group, H5File
 from h5backends.drivers._tables.reader import AttributeSet, Subject, ThroughExtension
 from h5backends.drivers._tables.text import REFERENCE_SIZE, TextWriter
 from h5backends.errors import AttributeValueError
+from h5backends.file_text import encoded
 from h5backends.types import Stored
 
 __all__ = ["Attributes"]
@@ -41,12 +43,15 @@ class Attributes:
     """
 
     def __init__(self, file: H5File, long: bool) -> None:
+        self._file = file
         self._long = long
         self.direct = file.direct
         self._writer = Subject(file)
         self._set = AttributeSet(self._writer)
         self._texts = TextWriter(file.direct) if file.direct is not None else None
         self._reader: Direct | ThroughExtension = ThroughExtension(file.direct)
+        self._by_name = None if file.direct is None else by_name(file.direct.library)
+        self._usual: dict[int, list[str] | None] = {}  # number of attributes -> their names
         self._lists: Callable[[Any], list[str]] = self._set._g_list_attr
         if file.direct is not None and not _made_by_pytables(file, file.direct):
             # The extension dies of names that are not UTF-8, which other programs may write.
@@ -95,6 +100,49 @@ class Attributes:
         names = self.stored_names(node) if names is None else names
         found = self._reader.read(node, [name for name in names if name not in known])
         return dict(sorted(spill.visible(found | known).items()))
+
+    def read_class(self, group: Group, child: str) -> str | None:
+        """Return ``CLASS`` of a dataset in a group, None if that needs the dataset to be open."""
+        if self._by_name is None:
+            return None
+        return self._by_name.text(group._v_objectid, encoded(child), b"CLASS")
+
+    def read_all_by_name(self, group: Group, child: str) -> dict[str, Stored] | None:
+        """Return all attributes of a dataset in a group, as :meth:`read_all`.
+
+        Their names cannot be listed without opening the dataset. But what has as many attributes
+        as another, and each of that other's, has no more.
+
+        Returns
+        -------
+        dict or None
+            None if the dataset has to be opened for that.
+        """
+        functions, group_id, raw = self._by_name, group._v_objectid, encoded(child)
+        if functions is None:
+            return None
+        count = functions.count(group_id, raw)
+        if count not in self._usual:
+            self._usual[count] = self._names_of(group, child, count)
+        names = self._usual[count]
+        if names is None:
+            return None
+        found: dict[str, Stored] = {}
+        for name in names:
+            text = functions.text(group_id, raw, encoded(name))
+            if text is None:
+                self._usual[count] = None  # not asked again: asking in vain takes as long
+                return None
+            found[name] = text
+        return dict(sorted(spill.visible(found).items()))
+
+    def _names_of(self, group: Group, child: str, count: int) -> list[str] | None:
+        node = Dataset(self._file, group, child).open()
+        try:
+            names = self.stored_names(node)
+        finally:
+            node.close()
+        return names if len(names) == count else None
 
     def read_one(self, node: Any, name: str) -> Stored:
         """Return one attribute that is there, as it is in the file."""

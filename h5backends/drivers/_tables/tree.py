@@ -55,8 +55,10 @@ class TablesHandle:
         "kind",
         "known",
         "moves",
+        "name",
         "names",
         "node",
+        "parent",
         "path",
         "stamp",
     )
@@ -68,7 +70,9 @@ class TablesHandle:
         self.node: Any = None
         self.array: Any = None
         self.kind: NodeKind | None = None
-        self.names: list[str] = []  # of all attributes
+        self.parent: TablesHandle | None = None  # for what was found, but not opened, in a group,
+        self.name = ""  # and its name there
+        self.names: list[str] | None = None  # of all attributes
         self.known: dict[str, Stored] = {}  # the attributes that were read already
         self.stamp = -1  # state of the file's attributes for which the last three are right
 
@@ -135,6 +139,7 @@ class Tree:
                 if new is None:
                     raise NodeNotFoundError("the node was removed", node=handle.path)
                 handle.path = new + handle.path[len(old) :]
+                handle.parent = None
         handle.moves = len(self._moves)
 
     @property
@@ -147,8 +152,32 @@ class Tree:
         if handle.moves != len(self._moves):
             self.follow(handle)
         if handle.node is None:
-            handle.node = self.open(handle.path)
+            parent = handle.parent
+            handle.node = (
+                self.open(handle.path)
+                if parent is None
+                else self.keep(Dataset(self.file, self.group(parent), handle.name).open())
+            )
         return handle.node
+
+    def child(
+        self, group: TablesHandle, name: str, what: type[Group] | type[Dataset]
+    ) -> TablesHandle:
+        """Return the handle of one of a group's :meth:`children`.
+
+        It is opened only where its kind cannot be told otherwise.
+        """
+        handle = self.handle(join(group.path, name))
+        opened = self.group(group)
+        if what is Dataset:
+            handle.parent, handle.name = group, name
+            word = self.attributes.read_class(opened, name)
+            kind = None if word is None or word == "TABLE" else _KINDS.get(word)
+            if word is not None and kind is not None:
+                handle.kind, handle.known, handle.stamp = kind, {"CLASS": word}, self._stamp
+                return handle
+        handle.node = self.keep(what(self.file, opened, name).open())
+        return handle
 
     def group(self, handle: TablesHandle) -> Group:
         """Return the open object of a group."""
@@ -230,18 +259,24 @@ class Tree:
 
     def kind(self, handle: TablesHandle) -> NodeKind:
         """Tell what a node is, by its ``CLASS`` attribute or by its type and layout."""
+        if handle.stamp == self._stamp and handle.kind is not None:
+            return handle.kind
         node = self.node(handle)
         if isinstance(node, Group):
             return NodeKind.GROUP
-        if handle.stamp != self._stamp or handle.kind is None:
-            handle.names = self.attributes.stored_names(node)
-            handle.known = {}
-            handle.kind = self._kind_of(handle, node)
-            handle.stamp = self._stamp
+        handle.names = self.attributes.stored_names(node)
+        handle.known = {}
+        handle.kind = self._kind_of(handle, node, handle.names)
+        handle.stamp = self._stamp
         return handle.kind
 
     def read_attributes(self, handle: TablesHandle) -> dict[str, Stored]:
         """Return all attributes of a node, sorted by name."""
+        parent = handle.parent
+        if handle.node is None and parent is not None:
+            found = self.attributes.read_all_by_name(self.group(parent), handle.name)
+            if found is not None:
+                return found
         node = self.node(handle)
         if handle.stamp != self._stamp:
             return self.attributes.read_all(node)
@@ -251,12 +286,12 @@ class Tree:
         """Note that what is known about attributes may be wrong from now on."""
         self._stamp += 1
 
-    def _kind_of(self, handle: TablesHandle, node: Dataset) -> NodeKind:
+    def _kind_of(self, handle: TablesHandle, node: Dataset, names: list[str]) -> NodeKind:
         name = None
-        if "CLASS" in handle.names:
+        if "CLASS" in names:
             value = handle.known["CLASS"] = self.attributes.read_one(node, "CLASS")
             name = value if isinstance(value, str) else None
-        if name == "TABLE" and KIND in handle.names:
+        if name == "TABLE" and KIND in names:
             return NodeKind.CARRAY
         kind = None if name is None else _KINDS.get(name)
         if kind is not None:
