@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -195,11 +196,12 @@ def test_a_log(anywhere: Place) -> None:
 
 def test_a_log_at_intervals(local_place: Place) -> None:
     with begin(local_place, None, every=0.05, count=4) as scan:
+        before = time.time()
         for point in scan:
             point.write(v=1)
         times = scan.completed[:, 0]
-    # Late at most; the times themselves are the machine's business.
-    assert times[-1] - times[0] >= 0.14
+    # Late at most, each of them, the first too; how late is the machine's business.
+    assert np.all(times - before >= 0.05 * np.arange(4) - 0.01)
 
 
 # -- values -------------------------------------------------------------------------------------
