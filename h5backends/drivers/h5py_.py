@@ -64,6 +64,7 @@ _WRITING = {
     "alignment_threshold": LEAST_BYTES,
     "alignment_interval": ALIGNMENT,
 }
+"""How files are opened for writing, unless the caller says otherwise."""
 
 _LINKED = h5py.h5f.__file__
 """Where HDF5's own functions are found."""

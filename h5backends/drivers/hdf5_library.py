@@ -11,14 +11,17 @@ import ctypes
 import os
 import re
 import sys
+from collections.abc import Mapping
 from ctypes import c_char_p, c_int, c_int64, c_size_t, c_ssize_t
 from functools import cache
 from typing import Any
 
-__all__ = ["find_library", "libraries"]
+__all__ = ["Signatures", "find_library", "functions", "libraries"]
 
 _DLL = r"hdf5(-[^_]+)?\.dll"
 """Its name on Windows, where it has to be looked for by name."""
+Signatures = Mapping[str, tuple[Any, tuple[Any, ...]]]
+"""Functions of HDF5 -> type of the result, types of the arguments."""
 _FILE = 1
 """HDF5's word for an identifier of a file."""
 
@@ -53,6 +56,28 @@ def _loaded() -> list[str]:
     loaded: set[str] = {entry.path for entry in psutil.Process().memory_maps()}
     names = {path: os.path.basename(path).lower() for path in loaded}
     return sorted(path for path, name in names.items() if re.fullmatch(_DLL, name))
+
+
+def functions(library: Any, signatures: Signatures) -> dict[str, Any]:
+    """Return functions of a library, with their types.
+
+    Parameters
+    ----------
+    library : ctypes library
+        The HDF5 library.
+    signatures : Signatures
+        The functions.
+
+    Raises
+    ------
+    AttributeError
+        It lacks one.
+    """
+    found = {}
+    for name, (result, arguments) in signatures.items():
+        found[name] = function = library[name]
+        function.restype, function.argtypes = result, arguments
+    return found
 
 
 def find_library(extension: str, file_id: int, path: str) -> Any | None:

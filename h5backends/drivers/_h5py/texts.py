@@ -11,6 +11,7 @@ from ctypes import byref, c_char_p, c_int, c_int64, c_uint64, c_void_p
 from functools import cache
 from typing import Any
 
+from h5backends.drivers.hdf5_library import functions
 from h5backends.file_text import decoded
 
 __all__ = ["TextReader", "text_reader"]
@@ -55,14 +56,10 @@ def text_reader(library: Any) -> TextReader | None:
     """
     if library is None:
         return None
-    found = []
-    for name, (result, arguments) in _FUNCTIONS.items():
-        try:
-            function = library[name]
-        except AttributeError:
-            return None
-        function.restype, function.argtypes = result, arguments
-        found.append(function)
+    try:
+        found = list(functions(library, _FUNCTIONS).values())
+    except AttributeError:
+        return None
     open_, size_of, type_of, is_variable, space_of, extent_of, close_space = found[:7]
     read, free, close_type, close = found[7:]
 

@@ -18,7 +18,7 @@ from tables import hdf5extension
 
 from h5backends.drivers._tables.parameters import library_parameters
 from h5backends.drivers.alignment import ALIGNMENT, LEAST_BYTES
-from h5backends.drivers.hdf5_library import find_library
+from h5backends.drivers.hdf5_library import find_library, functions
 
 __all__ = ["opened_before"]
 
@@ -62,39 +62,39 @@ def opened_before(path: str, mode: str, params: dict[str, Any]) -> Iterator[bool
     """
     new = mode == "w" or (mode == "a" and not os.path.exists(path))
     file = _NONE
-    functions = _functions() if mode != "r" and _is_usual(params) else None
-    if functions is not None:
-        file = _open(functions, os.fsencode(path), new, params)
+    calls = _functions() if mode != "r" and _is_usual(params) else None
+    if calls is not None:
+        file = _open(calls, os.fsencode(path), new, params)
     try:
         yield new and file >= 0
     finally:
-        if functions is not None and file >= 0:
-            functions["H5Fclose"](file)
+        if calls is not None and file >= 0:
+            calls["H5Fclose"](file)
 
 
 def _is_usual(params: dict[str, Any]) -> bool:
     return params["DRIVER"] in {None, "H5FD_SEC2"} and not params["USER_BLOCK_SIZE"]
 
 
-def _open(functions: dict[str, Any], path: bytes, new: bool, params: dict[str, Any]) -> int:
+def _open(calls: dict[str, Any], path: bytes, new: bool, params: dict[str, Any]) -> int:
     """Return HDF5's identifier of the file, a negative one if it cannot be opened."""
-    access = functions["H5Pcreate"](functions[_FILE_ACCESS])
+    access = calls["H5Pcreate"](calls[_FILE_ACCESS])
     if access < 0:
         return _NONE
     try:
         if (
-            functions["H5Pset_alignment"](access, LEAST_BYTES, ALIGNMENT) < 0
-            or functions["H5Pset_cache"](
+            calls["H5Pset_alignment"](access, LEAST_BYTES, ALIGNMENT) < 0
+            or calls["H5Pset_cache"](
                 access, 0, params["CHUNK_CACHE_NELMTS"], params["CHUNK_CACHE_SIZE"],
                 params["CHUNK_CACHE_PREEMPT"],
             ) < 0
         ):  # fmt: skip
             return _NONE
         if new:
-            return int(functions["H5Fcreate"](path, _REPLACE, _USUAL, access))
-        return int(functions["H5Fopen"](path, _WRITE, access))
+            return int(calls["H5Fcreate"](path, _REPLACE, _USUAL, access))
+        return int(calls["H5Fopen"](path, _WRITE, access))
     finally:
-        functions["H5Pclose"](access)
+        calls["H5Pclose"](access)
 
 
 @cache
@@ -103,15 +103,11 @@ def _functions() -> dict[str, Any] | None:
     library = _library()
     if library is None:
         return None
-    found: dict[str, Any] = {}
     try:
-        found[_FILE_ACCESS] = _ID.in_dll(library, _FILE_ACCESS).value
-        for name, (result, arguments) in _FUNCTIONS.items():
-            found[name] = function = library[name]
-            function.restype, function.argtypes = result, arguments
+        access = _ID.in_dll(library, _FILE_ACCESS).value
+        return functions(library, _FUNCTIONS) | {_FILE_ACCESS: access}
     except (AttributeError, ValueError):
         return None
-    return found
 
 
 class _File(hdf5extension.File):  # type: ignore[misc]

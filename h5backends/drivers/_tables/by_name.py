@@ -23,6 +23,7 @@ from ctypes import (
 from functools import cache
 from typing import Any
 
+from h5backends.drivers.hdf5_library import functions
 from h5backends.file_text import decoded
 
 __all__ = ["ByName", "by_name"]
@@ -76,10 +77,7 @@ class ByName:
     """
 
     def __init__(self, library: Any) -> None:
-        for name, (result, arguments) in _FUNCTIONS.items():
-            function = library[name]
-            function.restype, function.argtypes = result, arguments
-            setattr(self, name, function)
+        vars(self).update(functions(library, _FUNCTIONS))
         self._one_character = _ID.in_dll(library, _TEXT_TYPE).value
         self._types: dict[tuple[int, int], int] = {}
         self._encodings: dict[bytes, int] = {}  # name of an attribute -> what its text was last

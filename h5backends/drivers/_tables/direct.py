@@ -23,7 +23,7 @@ import numpy as np
 import tables
 from tables import hdf5extension
 
-from h5backends.drivers.hdf5_library import find_library
+from h5backends.drivers.hdf5_library import find_library, functions
 from h5backends.file_text import decoded, encoded
 from h5backends.types import Stored
 
@@ -123,10 +123,7 @@ class Direct:
 
     def __init__(self, library: Any) -> None:
         self.library = library
-        for name, (result, arguments) in _FUNCTIONS.items():
-            function = library[name]
-            function.restype, function.argtypes = result, arguments
-            setattr(self, name, function)
+        vars(self).update(functions(library, _FUNCTIONS))
         for name, symbols in _ITERATE.items():
             function = library[next(s for s in symbols if hasattr(library, s))]
             function.restype = c_int

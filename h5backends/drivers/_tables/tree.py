@@ -70,7 +70,7 @@ class TablesHandle:
         self.node: Any = None
         self.array: Any = None
         self.kind: NodeKind | None = None
-        self.parent: TablesHandle | None = None  # for what was found, but not opened, in a group,
+        self.parent: TablesHandle | None = None  # as long as it is not opened: its group,
         self.name = ""  # and its name there
         self.names: list[str] | None = None  # of all attributes
         self.known: dict[str, Stored] = {}  # the attributes that were read already
@@ -152,7 +152,7 @@ class Tree:
         if handle.moves != len(self._moves):
             self.follow(handle)
         if handle.node is None:
-            parent = handle.parent
+            parent, handle.parent = handle.parent, None
             handle.node = (
                 self.open(handle.path)
                 if parent is None
@@ -170,10 +170,10 @@ class Tree:
         handle = self.handle(join(group.path, name))
         opened = self.group(group)
         if what is Dataset:
-            handle.parent, handle.name = group, name
             word = self.attributes.read_class(opened, name)
             kind = None if word is None or word == "TABLE" else _KINDS.get(word)
             if word is not None and kind is not None:
+                handle.parent, handle.name = group, name
                 handle.kind, handle.known, handle.stamp = kind, {"CLASS": word}, self._stamp
                 return handle
         handle.node = self.keep(what(self.file, opened, name).open())
@@ -273,7 +273,7 @@ class Tree:
     def read_attributes(self, handle: TablesHandle) -> dict[str, Stored]:
         """Return all attributes of a node, sorted by name."""
         parent = handle.parent
-        if handle.node is None and parent is not None:
+        if parent is not None:
             found = self.attributes.read_all_by_name(self.group(parent), handle.name)
             if found is not None:
                 return found
