@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from h5backends import H5Backend
-from h5backends.drivers._tables import aligned
+from h5backends.drivers._tables import opening
 from h5backends.errors import FileBusyError, H5Error
 
 SHAPE = (512, 300)
@@ -73,7 +73,7 @@ def test_else_a_file_is_used_as_pytables_would(
     tmp_path: pathlib.Path, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The caches are as large as PyTables makes them, with its parameters."""
-    library = aligned._library()
+    library = opening._library()
     assert library is not None
     seen = []
     for name in ("with", "without"):
@@ -84,7 +84,7 @@ def test_else_a_file_is_used_as_pytables_would(
         with H5Backend("tables") as h5:
             h5.open_file(path, mode, chunk_cache_size=12345, chunk_cache_preempt=0.25)
             seen.append(settings(library, h5.session.driver._file.low._v_objectid))
-        monkeypatch.setattr(aligned, "_functions", lambda: None)
+        monkeypatch.setattr(opening, "_functions", lambda: None)
     assert seen[0][:3] == seen[1][:3]
     assert seen[0][1:] == (12345, 0.25, 64)
     assert seen[1][3] == 1
@@ -146,14 +146,14 @@ def test_without_hdf5s_functions(
 ) -> None:
     """PyTables opens the file alone."""
     if missing == "the library":
-        monkeypatch.setattr(aligned, "_library", lambda: None)
+        monkeypatch.setattr(opening, "_library", lambda: None)
     elif missing == "a function":
-        monkeypatch.setitem(aligned._FUNCTIONS, "H5Fno_such_function", (None, ()))
+        monkeypatch.setitem(opening._FUNCTIONS, "H5Fno_such_function", (None, ()))
     else:
-        monkeypatch.setattr(aligned, "_FILE_ACCESS", "H5P_no_such_list")
-    aligned._functions.cache_clear()
+        monkeypatch.setattr(opening, "_FILE_ACCESS", "H5P_no_such_list")
+    opening._functions.cache_clear()
     try:
-        assert aligned._functions() is None
+        assert opening._functions() is None
         path = tmp_path / "f.h5"
         for mode in ("w", "a"):
             with H5Backend("tables") as h5:
@@ -163,4 +163,4 @@ def test_without_hdf5s_functions(
             assert np.all(file["w"][0] == 1)
             assert np.all(file["a"][0] == 1)
     finally:
-        aligned._functions.cache_clear()
+        opening._functions.cache_clear()

@@ -474,6 +474,8 @@ def test_attributes_are_replaced(
         assert sorted(file.attrs) == sorted([*names, "a"])
 
 
+OLD = {"libver": "earliest"}
+"""HDF5's oldest format, whose headers of objects hold 64 KiB."""
 LONG: dict[str, Stored] = {
     "text": "0123456789" * 10_000 + "µ",
     "array": np.arange(40_000, dtype="f4").reshape(100, 400),
@@ -487,7 +489,7 @@ def test_long_attributes_in_old_files(
     path: str, open_driver: Open, reader: str, name: str
 ) -> None:
     value = LONG[name]
-    driver = open_driver()
+    driver = open_driver(extra=OLD)
     root = driver.root()
     before = driver.attr_names(root)
     driver.write_attr(root, "long", value)
@@ -504,8 +506,11 @@ def test_long_attributes_in_old_files(
         assert sorted(file.attrs) == sorted([*before, "long"]), "parts were left behind"
 
 
-def test_long_attribute_shrinks_grows_and_goes(path: str, open_driver: Open) -> None:
-    driver = open_driver()
+@pytest.mark.parametrize("extra", [{}, OLD], ids=["new", "old"])
+def test_long_attribute_shrinks_grows_and_goes(
+    path: str, open_driver: Open, extra: dict[str, Any]
+) -> None:
+    driver = open_driver(extra=extra)
     root = driver.root()
     for length in (300_000, 70_000, 200_000):
         driver.write_attr(root, "long", "x" * length)
@@ -518,8 +523,11 @@ def test_long_attribute_shrinks_grows_and_goes(path: str, open_driver: Open) -> 
         assert not [name for name in file.attrs if name.startswith(spill.HIDDEN)]
 
 
-def test_long_text_is_whole_for_other_programs(path: str, open_driver: Open) -> None:
-    driver = open_driver()
+@pytest.mark.parametrize("extra", [{}, OLD], ids=["new", "old"])
+def test_long_text_is_whole_for_other_programs(
+    path: str, open_driver: Open, extra: dict[str, Any]
+) -> None:
+    driver = open_driver(extra=extra)
     if driver._file.low.direct is None:
         pytest.skip("PyTables' HDF5 library cannot be reached directly here")
     driver.write_attr(driver.root(), "long", "µ" * 100_000)
@@ -544,7 +552,7 @@ def test_long_attributes_are_whole_in_newer_files(
 
 
 def test_a_damaged_long_attribute_shows_where_it_should_be(path: str, open_driver: Open) -> None:
-    driver = open_driver()
+    driver = open_driver(extra=OLD)
     driver.write_attr(driver.root(), "long", np.arange(20_000.0))
     driver.close()
     with h5py.File(path, "r+") as file:

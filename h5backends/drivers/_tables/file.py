@@ -14,7 +14,7 @@ from h5backends.drivers._tables.attributes import Attributes
 from h5backends.drivers._tables.errors import Translation, closed_error, failure, read_only
 from h5backends.drivers._tables.lowlevel import H5File, pending_failure
 from h5backends.drivers._tables.native import SafeFile
-from h5backends.drivers._tables.parameters import library_parameters
+from h5backends.drivers._tables.parameters import library_parameters, wants_oldest_format
 from h5backends.drivers._tables.tree import Tree
 from h5backends.errors import UnsupportedError
 from h5backends.types import Mode, OpenOptions, Stored
@@ -50,7 +50,8 @@ class OpenFile:
     mode : {"r", "r+", "a", "w", "x"}
         As in h5py.
     options : OpenOptions
-        Title of a new file, parameters of PyTables.
+        Title of a new file, parameters of PyTables; as in h5py, ``libver='earliest'`` for a new
+        file that HDF5 1.8 can read.
 
     Raises
     ------
@@ -72,7 +73,9 @@ class OpenFile:
         self.in_users_hands = False
         self._native: SafeFile | None = None
         self.journal: Tap | None = None
-        self._params = library_parameters(dict(options.extra), mode != "r")
+        extra = dict(options.extra)
+        self._oldest = wants_oldest_format(extra.pop("libver", None))
+        self._params = library_parameters(extra, mode != "r")
         localfile.check_before_open(location, mode, "tables")
         with LOCK, self.translate():
             self._open(options.title)
@@ -82,15 +85,16 @@ class OpenFile:
         if mode == "x":
             # Claim the name first: PyTables would replace what appeared there meanwhile.
             os.close(os.open(self.location, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        self.low = H5File(self.location, "w" if mode == "x" else mode, self._params)
+        self.low = H5File(self.location, "w" if mode == "x" else mode, self._params, self._oldest)
         new = self.low._v_new
         if mode != "r" and self._params.get("DRIVER") in {None, "H5FD_SEC2"}:
             self.journal = tap(
                 hdf5extension.__file__, self.low._v_objectid, self.location, self.flush,
                 keep_lock=True, new=new,
             )  # fmt: skip
-        # PyTables makes files of the oldest format; others may have made an existing one.
-        long = not new and superblock.read_superblock(self.location).version >= 2
+        long = self.low.checked or (
+            not new and superblock.read_superblock(self.location).version >= 2
+        )
         self.attributes = Attributes(self.low, long)
         self.tree = Tree(self.low, self.attributes)
         self.is_open = True

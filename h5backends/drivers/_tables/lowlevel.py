@@ -17,8 +17,8 @@ import tables
 from numpy.typing import NDArray
 from tables import hdf5extension, utilsextension
 
-from h5backends.drivers._tables.aligned import opened_before
 from h5backends.drivers._tables.direct import find as find_direct
+from h5backends.drivers._tables.opening import opened_before
 
 __all__ = [
     "Dataset",
@@ -61,16 +61,34 @@ class FilterRequest(NamedTuple):
 
 
 class H5File(hdf5extension.File):  # type: ignore[misc]
-    """An open file."""
+    """An open file.
 
-    def __init__(self, path: str, mode: str, params: dict[str, Any]) -> None:
+    Parameters
+    ----------
+    path : str
+        The file.
+    mode : str
+        'r', 'r+', 'a' or 'w'.
+    params : dict
+        PyTables' parameters.
+    oldest : bool
+        Whether a new file is to be of HDF5's oldest format.
+
+    Attributes
+    ----------
+    checked : bool
+        Whether what is made in it has checksums, and attributes of any length.
+    """
+
+    def __init__(self, path: str, mode: str, params: dict[str, Any], oldest: bool = False) -> None:
         self.filename = self._v_pathname = path
         self.mode = mode
         # The caller gives CLASS, VERSION and TITLE like all other attributes.
         self.params = params | {"PYTABLES_SYS_ATTRS": False}
-        with opened_before(path, mode, self.params) as made:
-            self._g_new(path, "r+" if made else mode, **self.params)
-        self._v_new |= made
+        with opened_before(path, mode, self.params, oldest) as before:
+            self._g_new(path, "r+" if before.new else mode, **self.params)
+        self._v_new |= before.new
+        self.checked = before.checked
         self._v_objectid = self._get_file_id()
         self.direct = find_direct(self._v_objectid, path)
         # HDF5 objects that nobody refers to any more, to be closed at the next opportunity.

@@ -8,7 +8,7 @@ import tables
 
 from h5backends.errors import UnsupportedError
 
-__all__ = ["library_parameters"]
+__all__ = ["library_parameters", "wants_oldest_format"]
 
 _DEFAULTS = {
     # Whatever is evicted from this cache between two flushes overwrites, in the file, what the
@@ -56,3 +56,26 @@ def library_parameters(extra: dict[str, Any], writable: bool) -> dict[str, Any]:
                 expected="a name of the module tables.parameters, in small letters",
             )
     return known | _DEFAULTS | (_WRITING if writable else {}) | asked
+
+
+def wants_oldest_format(libver: Any) -> bool:
+    """Tell whether a new file is to be of HDF5's oldest format.
+
+    Parameters
+    ----------
+    libver : str or (str, str) or None
+        As in h5py: 'earliest', with any second word; or 'v110', the default.
+
+    Raises
+    ------
+    UnsupportedError
+        PyTables' files are written in no other format.
+    """
+    lowest = libver[0] if isinstance(libver, tuple | list) and libver else libver
+    if lowest not in (None, "earliest", "v110"):
+        raise UnsupportedError(
+            "PyTables' files are written in two formats",
+            expected="libver='v110' (HDF5 1.10, the default) or 'earliest'",
+            found=repr(libver),
+        )
+    return bool(lowest == "earliest")
