@@ -158,10 +158,16 @@ class PluginFilter:
         pointer = c_void_p(address)
         flags = _REVERSE if undo else 0
         done = self._filter(flags, len(values), values, nbytes, byref(room), byref(pointer))
-        # One of them (zstd) answers with the number of an error, larger than any memory.
-        worked = 0 < done <= min(room.value, _MOST_BYTES)
-        lost = not worked and pointer.value != address
-        memory.receive(pointer.value, done if worked else nbytes, room.value)
+        replaced = pointer.value != address
+        # One of them (zstd) answers with the number of an error, larger than any memory. Others
+        # (lz4 and blosc2 up to hdf5plugin 5.1) do not say how large the memory is that they put
+        # in the place of what they were given.
+        worked = 0 < done <= (_MOST_BYTES if replaced else min(room.value, _MOST_BYTES))
+        lost = replaced and not worked
+        if worked:
+            memory.receive(pointer.value, done, max(room.value, done))
+        else:
+            memory.receive(pointer.value, nbytes, room.value)
         if lost:
             memory.nbytes = 0
             raise BytesLostError("a filter failed and left nothing of what it was given")
