@@ -20,6 +20,8 @@ _log = logging.getLogger(__name__)
 
 _IDLE_SECONDS = 2.0
 """How long to look after an idle file before going to sleep."""
+_NAP = 60.0
+"""Seconds after which a sleeper looks whether the file is still open."""
 _DUTY = 20
 """A live flush may take one part in this many of the time."""
 
@@ -62,7 +64,7 @@ class Flusher:
         idle_since = time.monotonic()
         while True:
             self._sleep(self._pause(due))
-            if self._stopped:
+            if self._ended:
                 return
             session.beat()
             now = time.monotonic()
@@ -87,9 +89,14 @@ class Flusher:
         """Sleep until the next write."""
         self._parked = True
         # A write that came between the last look and parking did not see the flag.
-        while not (self._session.dirty or self._stopped):
-            self._sleep(self._session.beat())
+        while not (self._session.dirty or self._ended):
+            self._sleep(self._session.beat() or _NAP)
         self._parked = False
+
+    @property
+    def _ended(self) -> bool:
+        """Whether there is nothing left to do; the library's own file may have been closed."""
+        return self._stopped or not self._session.is_open
 
     def _sleep(self, seconds: float | None) -> None:
         """Sleep until called, or for so long."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from h5backends import EARRAY, FlushPolicy, H5Backend
+from h5backends import EARRAY, FlushPolicy, H5Backend, flusher
 from h5backends.errors import DTypeError, ShapeError
 from tests.conftest import Place
 from tests.core.observer import Observer
@@ -99,6 +99,25 @@ class TestWhenRowsAreWritten:
                 assert waited < seconds + 2.0
             assert _flushers()
         assert not _flushers(), "the thread ends with the file"
+
+    @pytest.mark.parametrize("asleep", [False, True])
+    def test_when_the_file_was_closed_around_it(
+        self, local_place: Place, asleep: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody told the thread, and still it ends; no file is kept in memory for good."""
+        monkeypatch.setattr(flusher, "_NAP", 0.05)
+        monkeypatch.setattr(flusher, "_IDLE_SECONDS", 0.1)
+        h5 = local_place.open("w", flush_policy=FlushPolicy(seconds=0.05))
+        array_of(h5).append(1.0)
+        thread = h5.session._flusher._thread  # type: ignore[union-attr]
+        if asleep:
+            deadline = time.monotonic() + 10
+            while not h5.session._flusher._parked:  # type: ignore[union-attr]
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        h5.session.driver.close()
+        thread.join(timeout=10)
+        assert not thread.is_alive()
 
     def test_a_slow_stream_is_written_at_once(
         self, local_place: Place, observer: Observer

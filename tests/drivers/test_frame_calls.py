@@ -81,6 +81,7 @@ def test_a_file_closed_by_its_own_library_takes_no_frame(
     h5.session.driver.close()
     with pytest.raises(FileClosedError, match=r"f\.h5"):
         array.append(data[1])
+    h5.close_file()
     with h5py.File(path, "r") as file:
         assert np.array_equal(file["a"][:], data[:1])
 
