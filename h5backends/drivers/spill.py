@@ -1,8 +1,8 @@
 """Attributes too long for one attribute of an old-format file, spread over several.
 
-HDF5 files with a superblock of version 0 or 1 (what PyTables makes) hold an attribute in the
-header of its object, at most 64 KiB of it. (Text of variable length is held elsewhere and has no
-such limit.) A longer value is cut into parts of bytes:
+HDF5 files with a superblock of version 0 or 1 (what PyTables makes by itself) hold an attribute in
+the header of its object, at most 64 KiB of it. (Text of variable length is held elsewhere and has
+no such limit.) A longer value is cut into parts of bytes:
 
 ``NAME``
     a sentence for other programs, saying where the value is;

@@ -2,7 +2,7 @@
 
 What reads them is :mod:`~h5backends.drivers._tables.reader` in files that PyTables made, and
 :mod:`~h5backends.drivers._tables.direct` in others; values beyond the 64 KiB that an object header
-of PyTables' files can hold are spread as :mod:`~h5backends.drivers.spill` says.
+of HDF5's oldest format can hold are spread as :mod:`~h5backends.drivers.spill` says.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ _NONE = -1
 _V18, _V110 = 1, 2
 """HDF5's words for the versions whose formats are written."""
 _CHECKED_FROM = 2
-"""Files whose superblock has a checksum can hold nothing of the oldest format."""
+"""Version of the superblock, which has a checksum itself."""
 _PROBE = "h5backends: which library is this"
 
 
