@@ -446,6 +446,39 @@ def test_a_server_that_stays_away(hsds: HSDS, domain: str) -> None:
         assert np.array_equal(file["rows"][:], numbers(0, 300))
 
 
+def test_many_files_on_a_server_that_stays_away(hsds: HSDS, domain: str) -> None:
+    """It is waited for once: a program with many files must be able to end."""
+    folder = domain.removesuffix(".h5")
+    drivers = [opened(hsds, f"{folder}-{n}.h5", "w", timeout=2.0) for n in range(3)]
+    for driver in drivers:
+        driver.appender(array(driver, "rows")).append(0, numbers(0, 250))
+        driver._session.kept._end.set()  # the background would be the first to wait
+    hsds.kill()
+    took = []
+    for driver in drivers:
+        start = time.monotonic()
+        with pytest.raises(RemoteError, match="does not answer"):
+            driver.close()
+        took.append(time.monotonic() - start)
+    assert took[0] > 2
+    assert max(took[1:]) < 1
+    hsds.start()
+    for driver in drivers:  # nothing is lost, and a second absence is waited for again
+        driver.close()
+    again = [opened(hsds, f"{folder}-{n}.h5", "a", timeout=2.0) for n in range(2)]
+    hsds.kill()
+    for driver in again:
+        start = time.monotonic()
+        with pytest.raises(RemoteError):
+            driver.write_attr(driver.root(), "a", "b")
+        took.append(time.monotonic() - start)
+        driver.abandon()
+    assert took[-2] > 2
+    assert took[-1] < 1
+    with stored(hsds, f"{folder}-2.h5") as file:
+        assert np.array_equal(file["rows"][:], numbers(0, 250))
+
+
 def test_rows_of_any_length_of_which_the_server_took_some(hsds: HSDS, domain: str) -> None:
     """They go to it in several requests: those that arrived are not sent once more as others."""
     count = 12

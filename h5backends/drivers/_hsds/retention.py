@@ -23,6 +23,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from h5backends.drivers._hsds.absence import ABSENCES
 from h5backends.drivers._hsds.array import Array
 from h5backends.drivers._hsds.http import Away, Connection, Refused
 from h5backends.drivers._hsds.kept import Kept, Note
@@ -56,7 +57,8 @@ class Retention:
     lock : RLock
         The file's lock; held by every caller, taken by the background.
     patience : float
-        Seconds to keep trying while the server is away.
+        Seconds to keep trying while the server is away, those included that another file of this
+        program has waited for it just before.
     limit : int
         Bytes to keep at most before waiting for the server.
     """
@@ -124,6 +126,7 @@ class Retention:
                     if not exc.failed or failures > _FAILURES:
                         raise
                 self._suspect = True
+                started = min(started, ABSENCES.missed(self._http.endpoint, self._patience))
                 if self._down or time.monotonic() - started > self._patience:
                     # Whoever tries again later must not wait as long every time.
                     self._down = True
@@ -132,6 +135,7 @@ class Retention:
                 pause = min(2 * pause, 1.0)
             else:
                 self._down = False
+                ABSENCES.answered(self._http.endpoint)
                 return result
 
     def _meet(self) -> None:
