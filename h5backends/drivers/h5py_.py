@@ -21,6 +21,7 @@ from h5backends.drivers._h5py import filters as codecs
 from h5backends.drivers._h5py.append import FOREIGN, PackedChunks, appender_for
 from h5backends.drivers._h5py.caching import chunk_cache, with_own_cache
 from h5backends.drivers._h5py.datasets import LateDataset
+from h5backends.drivers._h5py.moves import Moves
 from h5backends.drivers._h5py.texts import text_reader
 from h5backends.drivers._journal.hooks import tap
 from h5backends.drivers.alignment import ALIGNMENT, LEAST_BYTES
@@ -96,7 +97,7 @@ class H5pyDriver(Driver):
         self._together = together  # with other MPI ranks
         self._location = location
         self._mode = mode
-        self._moved = False
+        self._moves = Moves()
         # HDF5 cannot refresh an array that is open twice: a follower gets the one there is.
         self._held: dict[str, h5py.Dataset] | None = {} if file.swmr_mode and mode == "r" else None
         self.lock = threading.RLock()
@@ -245,14 +246,17 @@ class H5pyDriver(Driver):
         with self._translate():
             raw: str | bytes | None = handle.name  # bytes where it is not UTF-8
             name = decoded(raw) if isinstance(raw, bytes) else raw
-            # HDF5 forgets the name of a removed node, but not those of the nodes below it, which
-            # also keep the old ones when it moves.
-            gone = name is None or (self._moved and not self._leads_to(name, handle))
-        if name is None or gone:
-            if not self.is_open:
-                raise self.translated(ValueError("closed"))
-            raise self._missing(name or "a node that was removed")
-        return name
+            # HDF5 forgets the name of a removed node, but not those of the nodes below it; arrays
+            # also keep theirs when they, or a group above, move.
+            if name is not None:
+                if not self._moves.any:
+                    return name
+                for path in self._moves.paths(name):
+                    if self._leads_to(path, handle):
+                        return path
+        if not self.is_open:
+            raise self.translated(ValueError("closed"))
+        raise self._missing(name or "a node that was removed")
 
     def _leads_to(self, path: str, handle: _Handle) -> bool:
         try:
@@ -361,12 +365,13 @@ class H5pyDriver(Driver):
         path = self.path(handle)
         with self._translate(path):
             del self._file[_stored(path)]
-        self._moved = True
+        self._moves.removed()
 
     def move(self, handle: _Handle, parent: h5py.Group, name: str) -> _Handle:
         with self._translate():
-            parent.move(_stored(self.path(handle)), name)
-            self._moved = True
+            old, above = self.path(handle), self.path(parent)
+            parent.move(_stored(old), name)
+            self._moves.moved(old, f"{above.rstrip('/')}/{name}")
             return parent[name]
 
     def _checked(self, handle: Any, path: str) -> _Handle:

@@ -176,7 +176,7 @@ class TreeFacade(FileFacade):
         Returns
         -------
         Node
-            The node in its new place; earlier ones for it are not to be used any more.
+            The node in its new place. Others for it, and for those below it, follow.
         """
         moved, group = self.get_node(node), self._group(where)
         session, path = moved.session, moved.path

@@ -200,6 +200,32 @@ class TreeConformance(Suite):
         driver.close()
         check(oracle(location)["/target/other name"].values, np.arange(7.0))
 
+    def test_tree_move_what_is_below(
+        self, open_driver: OpenDriver, oracle: Oracle, location: str
+    ) -> None:
+        """Handles of nodes below a group follow it, whatever takes its old place."""
+        driver = open_driver()
+        group = make_group(driver, driver.root(), "group")
+        inner = make_group(driver, group, "inner")
+        array = make_growing(driver, "array", np.dtype("f8"), parent=inner)
+        driver.appender(array).append(0, np.arange(3.0))
+        moved = driver.move(group, driver.root(), "moved")
+        assert driver.path(array) == "/moved/inner/array"
+        other = make_group(driver, make_group(driver, driver.root(), "group"), "inner")
+        make_growing(driver, "array", np.dtype("f8"), parent=other)
+        assert driver.path(array) == "/moved/inner/array"
+        driver.move(driver.child(moved, "inner"), driver.root(), "up")
+        driver.move(driver.get("/up"), driver.get("/group"), "back")
+        assert driver.path(array) == "/group/back/array"
+        driver.appender(array).append(3, np.arange(3.0, 5.0))
+        check(driver.read(array, full((5,))), np.arange(5.0))
+        driver.write_attr(array, "colour", "blue")
+        driver.remove(driver.get("/group/back"))
+        with pytest.raises(NodeNotFoundError):
+            driver.path(array)
+        driver.close()
+        check(oracle(location)["/group/inner/array"].values, np.zeros(0))
+
     def test_tree_deep(self, open_driver: OpenDriver) -> None:
         driver = open_driver()
         group = driver.root()

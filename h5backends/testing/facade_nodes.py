@@ -218,7 +218,11 @@ class NodeConformance(Suite):
         assert moved.path == "/RawData/renamed"
         assert isinstance(moved, EARRAY)
         moved.append([7, 8])
+        growing.append([9, 10])
+        assert growing.path == "/RawData/renamed"
+        fixed = h5.get_node("/RawData/Scan000/fixed")
         h5.move_node("/RawData/Scan000", "/")
+        assert fixed.path == "/Scan000/fixed"
         h5.move_node("/Scan000", "/", "Scan001")
         h5.close_file()
         seen = oracle(location)
@@ -231,7 +235,7 @@ class NodeConformance(Suite):
             "/Scan001",
             "/Scan001/fixed",
         }
-        check(seen["/RawData/renamed"].values, np.arange(1, 9, dtype="i4").reshape(4, 2))
+        check(seen["/RawData/renamed"].values, np.arange(1, 11, dtype="i4").reshape(5, 2))
 
     def test_node_copy(self, open_file: OpenFile, oracle: Oracle, location: str) -> None:
         h5 = open_file("w")

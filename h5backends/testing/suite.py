@@ -156,12 +156,18 @@ def make_growing(
     chunk_rows: int = 8,
     filters: Filters = Filters(),  # noqa: B008 - frozen
     fill: Any = None,
+    parent: Handle = None,
 ) -> Handle:
-    """Create an ``EARRAY`` in the root as the facade does, or skip if its type is not for it."""
+    """Create an ``EARRAY`` as the facade does, or skip if its type is not for it.
+
+    It is created in the root unless another parent is given.
+    """
     require_dtype(driver, dtype, NodeKind.EARRAY)
     chunks = (chunk_rows, *(max(1, n) for n in row_shape))
     spec = ArraySpec(NodeKind.EARRAY, dtype, (0, *row_shape), chunks, filters, fill)
-    return driver.create_array(driver.root(), name, spec, None, node_attrs(NodeKind.EARRAY))
+    return driver.create_array(
+        driver.root() if parent is None else parent, name, spec, None, node_attrs(NodeKind.EARRAY)
+    )
 
 
 def make_ragged(driver: Driver, name: str, dtype: np.dtype[Any]) -> Handle:
