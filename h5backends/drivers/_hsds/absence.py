@@ -6,17 +6,19 @@ when it ends, that would take half a minute a file.
 
 from __future__ import annotations
 
-import threading
 import time
 
 __all__ = ["ABSENCES", "Absences"]
 
 
 class Absences:
-    """The servers that do not answer, by their endpoints."""
+    """The servers that do not answer, by their endpoints.
+
+    Without a lock: a child must not inherit a locked one, and what two threads say at the same
+    time differs by moments.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._seen: dict[str, tuple[float, float]] = {}  # first and last attempt in vain
 
     def missed(self, endpoint: str, memory: float) -> float:
@@ -36,18 +38,15 @@ class Absences:
             told by :func:`time.monotonic`.
         """
         now = time.monotonic()
-        with self._lock:
-            first, last = self._seen.get(endpoint, (now, now))
-            if now - last > memory:
-                first = now
-            self._seen[endpoint] = first, now
+        first, last = self._seen.get(endpoint, (now, now))
+        if now - last > memory:
+            first = now
+        self._seen[endpoint] = first, now
         return first
 
     def answered(self, endpoint: str) -> None:
         """Take note of an answer."""
-        if self._seen:
-            with self._lock:
-                self._seen.pop(endpoint, None)
+        self._seen.pop(endpoint, None)
 
 
 ABSENCES = Absences()
