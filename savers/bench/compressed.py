@@ -21,7 +21,7 @@ __all__ = ["ROWS", "detector_frame"]
 _SHAPE = (512, 512)
 _DRIVER = "h5py"
 _ROUNDS = 35
-"""Of 0.2 s: a machine that lends its second processor to others does so for a second or two."""
+"""Of 0.2 s: how much of a second processor there is changes from one second to the next."""
 
 
 def detector_frame() -> Any:

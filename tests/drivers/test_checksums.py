@@ -82,10 +82,10 @@ def test_new_files(tmp_path: pathlib.Path, mode: str) -> None:
     """Superblock 2: with checksums, without a mark that keeps others out after a kill."""
     path = tmp_path / "f.h5"
     record(path, "tables", mode)
-    for _ in range(2):
+    for turn in range(2):
         assert read_superblock(path).version == 2
         assert b"TREE" not in path.read_bytes()
-        record(path, "tables", "r+", name=f"b{_}")
+        record(path, "tables", "r+", name=f"b{turn}")
     with tables.open_file(path, "r+") as file:
         assert isinstance(file.root.a, tables.EArray)
         file.root.a.append(ROWS[:3])

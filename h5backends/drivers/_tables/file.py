@@ -7,7 +7,7 @@ import threading
 
 from tables import hdf5extension
 
-from h5backends import lifetime, localfile, superblock
+from h5backends import lifetime, localfile
 from h5backends.drivers._journal.hooks import tap
 from h5backends.drivers._journal.tap import Tap
 from h5backends.drivers._tables.attributes import Attributes
@@ -92,10 +92,7 @@ class OpenFile:
                 hdf5extension.__file__, self.low._v_objectid, self.location, self.flush,
                 keep_lock=True, new=new,
             )  # fmt: skip
-        long = self.low.checked or (
-            not new and superblock.read_superblock(self.location).version >= 2
-        )
-        self.attributes = Attributes(self.low, long)
+        self.attributes = Attributes(self.low, self.low.checked)
         self.tree = Tree(self.low, self.attributes)
         self.is_open = True
         if new:

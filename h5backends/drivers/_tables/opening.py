@@ -83,14 +83,18 @@ def opened_before(
         exists, new objects are like the others.
     """
     new = mode == "w" or (mode == "a" and not os.path.exists(path))
-    checked = False
+    if mode == "r":
+        yield Before(new=False, checked=False)
+        return
+    checked = not oldest if new else read_superblock(path).version >= _CHECKED_FROM
     file = _NONE
-    calls = _functions() if mode != "r" and _is_usual(params) else None
+    calls = _functions() if _is_usual(params) else None
     if calls is not None:
-        checked = not oldest if new else read_superblock(path).version >= _CHECKED_FROM
         file = _open(calls, os.fsencode(path), new, checked, params)
+    made = new and file >= 0
     try:
-        yield Before(new and file >= 0, checked and file >= 0)
+        # A new file that PyTables makes alone is of the oldest format.
+        yield Before(made, checked and made == new)
     finally:
         if calls is not None and file >= 0:
             calls["H5Fclose"](file)
